@@ -1,0 +1,5 @@
+"""`python -m caffekit` is the `caffekit` command."""
+
+from caffekit.cli import main
+
+main()

@@ -1,0 +1,212 @@
+"""Every setting of pipeline.yaml: one class a section, one field a key, a docstring under each.
+
+A section has the name of its command and a key the name of that command's option with `_` for `-`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from caffekit.config.solver_schema import SolverSettings
+from caffekit.config.values import CountOrPercent, IterationsValue, SizeValue
+
+
+class Section(BaseModel):
+    """Strict: unknown keys are errors, values are not coerced from other types."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
+
+
+class DataSettings(Section):
+    root: Path | None = None
+    """A folder with one subfolder per class; or, with `list`, what the list's paths are relative to."""
+    image_list: Path | None = Field(None, alias="list")
+    """An image list (`path label` a line) instead of class folders; the key is `list`."""
+    benchmark: list[Path] = []
+    """Sets whose images must not stand in the training set."""
+    work: Path = Path("build")
+    """Where `run` keeps what its stages make: WORK/NAME/clean, split, …"""
+
+
+class CleanSettings(Section):
+    benchmark: list[Path] = []
+    """As data.benchmark; both are used."""
+    near_distance: int = Field(8, ge=0, le=16)
+    """Hamming distance of 64-bit perceptual hashes up to which images are compared by pixels."""
+    min_size: int = Field(32, ge=1)
+    """Images whose shorter side has fewer pixels are too small."""
+    checks: list[str] | None = None
+    """Only these checks (reason names)."""
+    skip: list[str] = []
+    """All checks but these."""
+    labels: bool = True
+    """Look for wrong labels."""
+    max_rejected: CountOrPercent | None = None
+    """More rejected images than this (a count, or a percentage of all) end in exit 4."""
+    mode: Literal["list", "copy", "link"] = "list"
+    """Only write lists, or also copy or hard-link the kept images."""
+
+
+class SplitSettings(Section):
+    val: float = Field(0.1, ge=0, lt=1)
+    """Share of the validation list."""
+    test: float = Field(0.0, ge=0, lt=1)
+    """Share of the test list."""
+    group_by: str | None = None
+    """duplicates, folder, regex:PATTERN or csv:FILE: what must stay on one side."""
+    folds: int | None = Field(None, ge=2)
+    """K folds instead of one split."""
+
+
+class BalanceSettings(Section):
+    method: Literal["oversample", "jitter", "undersample", "hybrid"] | None = None
+    """None: the classes stay as they are."""
+    target: Literal["max", "min", "median", "mean"] | int = "max"
+    """Images per class afterwards."""
+    max_repeat: int | None = Field(None, ge=1)
+    """No image is used more often than this."""
+
+
+class AugmentSettings(Section):
+    copies: int = Field(0, ge=0)
+    """Changed copies per image; 0 leaves the set as it is."""
+    crop: tuple[float, float] | None = None
+    """Side of a random crop as a share of the image, from … to."""
+    scale: tuple[float, float] | None = None
+    """Random zoom, from … to."""
+    rotate: float | None = Field(None, ge=0, le=180)
+    """Random rotation up to this many degrees either way."""
+    flip: bool = False
+    """Mirror every second image."""
+    color: float | None = Field(None, ge=0, le=1)
+    """Random brightness, contrast and saturation up to this share."""
+    noise: float | None = Field(None, ge=0)
+    """Standard deviation of Gaussian noise, in grey levels."""
+    blur: float | None = Field(None, ge=0)
+    """Largest sigma of a Gaussian blur, in pixels."""
+    erase: float | None = Field(None, ge=0, le=1)
+    """Probability of a random erased rectangle."""
+
+
+class GenLmdbSettings(Section):
+    resize: SizeValue | None = None
+    """WxH in pixels; None keeps the sizes, which must then be equal."""
+    resize_short: int | None = Field(None, ge=1)
+    """Scale the shorter side to this many pixels instead."""
+    fit: Literal["squash", "crop", "pad"] = "squash"
+    """How an image of another aspect becomes WxH."""
+    encode: Literal["raw", "jpg", "png"] = "raw"
+    """Raw pixels, or compressed records."""
+    quality: int = Field(95, ge=1, le=100)
+    """JPEG quality."""
+    gray: bool = False
+    """One channel instead of three."""
+    shuffle: bool = True
+    """Write in an order shuffled by the seed: Caffe's Data layer reads in key order."""
+    mean: bool = True
+    """Compute mean and standard deviation and write the preprocessing contract."""
+    preprocess: Path | None = None
+    """The training set's contract: its size and colour rules are followed and no mean is computed."""
+    max_rejected: CountOrPercent | None = None
+    """Unreadable images allowed before exit 4. Default: none."""
+
+
+class NetSettings(Section):
+    template: str | None = None
+    """A template's name; None with `prototxt` unset lets the default template stand."""
+    prototxt: Path | None = None
+    """The user's own train_val.prototxt: only data paths, num_output and batch sizes are filled in."""
+    activation: str = "relu"
+    """relu, leaky_relu, prelu, elu, sigmoid or tanh, for the whole net."""
+    loss: Literal["softmax"] = "softmax"
+    """The loss layer."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """Dropout ratio before the classifier."""
+    crop: int | None = Field(None, ge=1)
+    """crop_size of the data layers, in pixels."""
+    mirror: bool = False
+    """Mirror at random while training."""
+
+
+class SnapshotSettings(Section):
+    every: IterationsValue | None = None
+    """Iterations, a percentage of max_iter or epochs between snapshots; None: solver.snapshot."""
+    keep_last: int = Field(3, ge=1)
+    """Newest snapshots that stay."""
+    keep_best: int = Field(1, ge=0)
+    """Best snapshots (by the early-stop metric) that stay."""
+
+
+class EarlyStopSettings(Section):
+    metric: str = "accuracy"
+    """A test output's name."""
+    patience: int | None = Field(None, ge=1)
+    """Tests without improvement until training stops; None: never."""
+
+
+class TrainSettings(Section):
+    engine: Literal["embedded", "bvlc"] = "embedded"
+    """Our own pycaffe on PyTorch, or real BVLC Caffe."""
+    gpu: int | list[int] | Literal["auto", "all", "none"] = "auto"
+    """auto: the first GPU where there is one, else the CPU; none: the CPU."""
+    weights: list[Path] = []
+    """Models to start from."""
+    snapshots: SnapshotSettings = SnapshotSettings()
+    early_stop: EarlyStopSettings = EarlyStopSettings()
+    max_hours: float | None = Field(None, gt=0)
+    """Pause (exit 9) after this time, resumable."""
+    runs: Path = Path("runs")
+    """Where run directories stand: RUNS/NAME."""
+
+
+class GuardSettings(Section):
+    on_divergence: Literal["auto", "lower_lr", "clip", "stop", "ignore"] = "auto"
+    """auto: the remedy that fits the cause."""
+    max_attempts: int = Field(5, ge=1)
+    """Attempts in all, the first included."""
+    min_lr: float = Field(1.0e-6, gt=0)
+    """Never lower base_lr below this."""
+
+
+class EvaluateSettings(Section):
+    source: Path | None = None
+    """The set to evaluate on. Default: the test split, else the validation split."""
+    top: list[int] = [1, 5]
+    """Top-k accuracies to report."""
+
+
+class PromoteSettings(Section):
+    to: Path | None = None
+    """Folder of the model in production."""
+    min: dict[str, float] = {}
+    """Least values of metrics."""
+    margin: float = Field(0.0, ge=0)
+    """How much worse than the present model is still allowed."""
+
+
+class Settings(Section):
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the run: runs/NAME/."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+    extends: Path | None = None
+    """A file that this one is merged over."""
+    data: DataSettings = DataSettings()
+    clean: CleanSettings = CleanSettings()
+    split: SplitSettings = SplitSettings()
+    balance: BalanceSettings = BalanceSettings()
+    augment: AugmentSettings = AugmentSettings()
+    gen_lmdb: GenLmdbSettings = GenLmdbSettings()
+    net: NetSettings = NetSettings()
+    solver: SolverSettings = SolverSettings()
+    train: TrainSettings = TrainSettings()
+    guard: GuardSettings = GuardSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    promote: PromoteSettings = PromoteSettings()
