@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from caffekit.config.solver_schema import SolverSettings
-from caffekit.config.values import CountOrPercent, IterationsValue, SizeValue
+from caffekit.config.values import CountOrPercent, IterationsValue, SizeValue, cross_problem
 
 
 class Section(BaseModel):
@@ -25,7 +25,7 @@ class Section(BaseModel):
 class DataSettings(Section):
     root: Path | None = None
     """A folder with one subfolder per class; or, with `list`, what the list's paths are relative to."""
-    image_list: Path | None = Field(None, alias="list")
+    image_list: Path | None = Field(default=None, alias="list")
     """An image list (`path label` a line) instead of class folders; the key is `list`."""
     benchmark: list[Path] = []
     """Sets whose images must not stand in the training set."""
@@ -36,9 +36,9 @@ class DataSettings(Section):
 class CleanSettings(Section):
     benchmark: list[Path] = []
     """As data.benchmark; both are used."""
-    near_distance: int = Field(8, ge=0, le=16)
+    near_distance: int = Field(default=8, ge=0, le=16)
     """Hamming distance of 64-bit perceptual hashes up to which images are compared by pixels."""
-    min_size: int = Field(32, ge=1)
+    min_size: int = Field(default=32, ge=1)
     """Images whose shorter side has fewer pixels are too small."""
     checks: list[str] | None = None
     """Only these checks (reason names)."""
@@ -53,13 +53,13 @@ class CleanSettings(Section):
 
 
 class SplitSettings(Section):
-    val: float = Field(0.1, ge=0, lt=1)
+    val: float = Field(default=0.1, ge=0, lt=1)
     """Share of the validation list."""
-    test: float = Field(0.0, ge=0, lt=1)
+    test: float = Field(default=0.0, ge=0, lt=1)
     """Share of the test list."""
     group_by: str | None = None
     """duplicates, folder, regex:PATTERN or csv:FILE: what must stay on one side."""
-    folds: int | None = Field(None, ge=2)
+    folds: int | None = Field(default=None, ge=2)
     """K folds instead of one split."""
 
 
@@ -68,41 +68,41 @@ class BalanceSettings(Section):
     """None: the classes stay as they are."""
     target: Literal["max", "min", "median", "mean"] | int = "max"
     """Images per class afterwards."""
-    max_repeat: int | None = Field(None, ge=1)
+    max_repeat: int | None = Field(default=None, ge=1)
     """No image is used more often than this."""
 
 
 class AugmentSettings(Section):
-    copies: int = Field(0, ge=0)
+    copies: int = Field(default=0, ge=0)
     """Changed copies per image; 0 leaves the set as it is."""
     crop: tuple[float, float] | None = None
     """Side of a random crop as a share of the image, from … to."""
     scale: tuple[float, float] | None = None
     """Random zoom, from … to."""
-    rotate: float | None = Field(None, ge=0, le=180)
+    rotate: float | None = Field(default=None, ge=0, le=180)
     """Random rotation up to this many degrees either way."""
     flip: bool = False
     """Mirror every second image."""
-    color: float | None = Field(None, ge=0, le=1)
+    color: float | None = Field(default=None, ge=0, le=1)
     """Random brightness, contrast and saturation up to this share."""
-    noise: float | None = Field(None, ge=0)
+    noise: float | None = Field(default=None, ge=0)
     """Standard deviation of Gaussian noise, in grey levels."""
-    blur: float | None = Field(None, ge=0)
+    blur: float | None = Field(default=None, ge=0)
     """Largest sigma of a Gaussian blur, in pixels."""
-    erase: float | None = Field(None, ge=0, le=1)
+    erase: float | None = Field(default=None, ge=0, le=1)
     """Probability of a random erased rectangle."""
 
 
 class GenLmdbSettings(Section):
     resize: SizeValue | None = None
     """WxH in pixels; None keeps the sizes, which must then be equal."""
-    resize_short: int | None = Field(None, ge=1)
+    resize_short: int | None = Field(default=None, ge=1)
     """Scale the shorter side to this many pixels instead."""
     fit: Literal["squash", "crop", "pad"] = "squash"
     """How an image of another aspect becomes WxH."""
     encode: Literal["raw", "jpg", "png"] = "raw"
     """Raw pixels, or compressed records."""
-    quality: int = Field(95, ge=1, le=100)
+    quality: int = Field(default=95, ge=1, le=100)
     """JPEG quality."""
     gray: bool = False
     """One channel instead of three."""
@@ -115,6 +115,12 @@ class GenLmdbSettings(Section):
     max_rejected: CountOrPercent | None = None
     """Unreadable images allowed before exit 4. Default: none."""
 
+    @model_validator(mode="after")
+    def _together(self) -> GenLmdbSettings:
+        if self.resize is not None and self.resize_short is not None:
+            raise cross_problem("resize_short", "gen_lmdb.resize is given too; give one of the two")
+        return self
+
 
 class NetSettings(Section):
     template: str | None = None
@@ -125,27 +131,33 @@ class NetSettings(Section):
     """relu, leaky_relu, prelu, elu, sigmoid or tanh, for the whole net."""
     loss: Literal["softmax"] = "softmax"
     """The loss layer."""
-    dropout: float | None = Field(None, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout ratio before the classifier."""
-    crop: int | None = Field(None, ge=1)
+    crop: int | None = Field(default=None, ge=1)
     """crop_size of the data layers, in pixels."""
     mirror: bool = False
     """Mirror at random while training."""
+
+    @model_validator(mode="after")
+    def _together(self) -> NetSettings:
+        if self.template is not None and self.prototxt is not None:
+            raise cross_problem("prototxt", "net.template is given too; give one of the two")
+        return self
 
 
 class SnapshotSettings(Section):
     every: IterationsValue | None = None
     """Iterations, a percentage of max_iter or epochs between snapshots; None: solver.snapshot."""
-    keep_last: int = Field(3, ge=1)
+    keep_last: int = Field(default=3, ge=1)
     """Newest snapshots that stay."""
-    keep_best: int = Field(1, ge=0)
+    keep_best: int = Field(default=1, ge=0)
     """Best snapshots (by the early-stop metric) that stay."""
 
 
 class EarlyStopSettings(Section):
     metric: str = "accuracy"
     """A test output's name."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Tests without improvement until training stops; None: never."""
 
 
@@ -158,7 +170,7 @@ class TrainSettings(Section):
     """Models to start from."""
     snapshots: SnapshotSettings = SnapshotSettings()
     early_stop: EarlyStopSettings = EarlyStopSettings()
-    max_hours: float | None = Field(None, gt=0)
+    max_hours: float | None = Field(default=None, gt=0)
     """Pause (exit 9) after this time, resumable."""
     runs: Path = Path("runs")
     """Where run directories stand: RUNS/NAME."""
@@ -167,9 +179,9 @@ class TrainSettings(Section):
 class GuardSettings(Section):
     on_divergence: Literal["auto", "lower_lr", "clip", "stop", "ignore"] = "auto"
     """auto: the remedy that fits the cause."""
-    max_attempts: int = Field(5, ge=1)
+    max_attempts: int = Field(default=5, ge=1)
     """Attempts in all, the first included."""
-    min_lr: float = Field(1.0e-6, gt=0)
+    min_lr: float = Field(default=1.0e-6, gt=0)
     """Never lower base_lr below this."""
 
 
@@ -185,16 +197,16 @@ class PromoteSettings(Section):
     """Folder of the model in production."""
     min: dict[str, float] = {}
     """Least values of metrics."""
-    margin: float = Field(0.0, ge=0)
+    margin: float = Field(default=0.0, ge=0)
     """How much worse than the present model is still allowed."""
 
 
 class Settings(Section):
     version: Literal[1] = 1
     """Version of this file's format."""
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run: runs/NAME/."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Seed of everything random."""
     extends: Path | None = None
     """A file that this one is merged over."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from caffekit.config.values import IterationsValue
+from caffekit.config.values import IterationsValue, cross_problem
 
 SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 LR_POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
@@ -20,34 +20,35 @@ class SolverSettings(BaseModel):
     )
 
     type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
-    base_lr: float = Field(0.01, ge=0)
+    base_lr: float = Field(default=0.01, ge=0)
     lr_policy: Literal["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"] = "step"
     gamma: float = 0.1
     power: float = 0.75
     stepsize: IterationsValue | None = None
     """Default with lr_policy step: 33%."""
     stepvalue: list[IterationsValue] = []
-    epochs: float | None = Field(None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
     """Passes over the training set; becomes max_iter."""
-    max_iter: int | None = Field(None, ge=0)
-    batch_size: int = Field(64, ge=1)
+    max_iter: int | None = Field(default=None, ge=0)
+    batch_size: int = Field(default=64, ge=1)
     """Of the training data layer."""
-    test_batch_size: int | None = Field(None, ge=1)
+    test_batch_size: int | None = Field(default=None, ge=1)
     """Of the test data layer. Default: one that divides the validation set well."""
-    iter_size: int = Field(1, ge=1)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    momentum2: float = Field(0.999, ge=0, lt=1)
-    rms_decay: float | None = Field(None, ge=0, lt=1)
-    delta: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.0005, ge=0)
+    iter_size: int = Field(default=1, ge=1)
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Default: 0.9; 0 with AdaGrad and RMSProp, which take no other."""
+    momentum2: float = Field(default=0.999, ge=0, lt=1)
+    rms_decay: float | None = Field(default=None, ge=0, lt=1)
+    delta: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0005, ge=0)
     regularization_type: Literal["L1", "L2"] = "L2"
-    clip_gradients: float | None = Field(None, gt=0)
-    display: int | None = Field(None, ge=0)
+    clip_gradients: float | None = Field(default=None, gt=0)
+    display: int | None = Field(default=None, ge=0)
     """Iterations between log lines. Default: about 100 lines a training, at most every 100 iterations."""
-    average_loss: int = Field(1, ge=1)
+    average_loss: int = Field(default=1, ge=1)
     test_interval: IterationsValue | None = None
     """Default: one epoch."""
-    test_iter: int | None = Field(None, ge=1)
+    test_iter: int | None = Field(default=None, ge=1)
     """Default: the batches that cover the validation set once."""
     test_initialization: bool = True
     test_compute_loss: bool = False
@@ -57,5 +58,18 @@ class SolverSettings(BaseModel):
     snapshot_diff: bool = False
     snapshot_after_train: bool = True
     debug_info: bool = False
-    random_seed: int | None = Field(None, ge=0)
+    random_seed: int | None = Field(default=None, ge=0)
     """Default: the pipeline's seed."""
+
+    @model_validator(mode="after")
+    def _together(self) -> SolverSettings:
+        """What Caffe finds out late, at the first update, or never."""
+        if self.epochs is not None and self.max_iter is not None:
+            raise cross_problem("max_iter", "solver.epochs is given too; give one of the two")
+        if self.lr_policy == "multistep" and not self.stepvalue:
+            raise cross_problem("lr_policy", "multistep needs stepvalue, such as stepvalue: [50%, 75%]")
+        if self.type in ("AdaGrad", "RMSProp") and self.momentum:
+            raise cross_problem("momentum", f"{self.type} takes no momentum; leave it out")
+        if self.lr_policy == "sigmoid" and self.gamma < 0:
+            raise cross_problem("gamma", "expected a number of at least 0 with lr_policy sigmoid")
+        return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Epochs:
 
     def __str__(self) -> str:
         return f"{self.value:g} epoch{'' if self.value == 1 else 's'}"
+
+
+def cross_problem(key: str, text: str) -> PydanticCustomError:
+    """The error of a rule across keys: it is reported at `key`."""
+    return PydanticCustomError("cross", "{text}", {"key": key, "text": text})
 
 
 def _size(value: Any) -> Any:
