@@ -68,7 +68,7 @@ def _file_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
     """The file's layer, with those that it extends under it."""
     layer = _read(path)
     extends = layer.values.pop("extends", None)
-    place = layer.places.get(("extends",))
+    place = layer.places.pop(("extends",), None)
     under: list[Layer] = []
     if isinstance(extends, str) and place:
         base = Path(os.path.normpath(path.parent / extends))

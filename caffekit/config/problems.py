@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from caffekit.config.describe import alternatives, choices, expected, key_of, section_of, sections
 from caffekit.config.yaml12 import Key, Place, dotted, shown
 
+# Words of other tools.
+_OTHER_WORDS = {"lr": "base_lr", "learning_rate": "base_lr", "num_epochs": "epochs", "iterations": "max_iter"}
 _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -99,9 +101,11 @@ def _near_key(path: Key, model: type[BaseModel]) -> str:
     for part in path[:-1]:
         inner = next((f for n, f in section.model_fields.items() if key_of(n, f) == part), None)
         section = section_of(inner.annotation) or section if inner else section
-    name = str(path[-1])
+    name = _OTHER_WORDS.get(str(path[-1]), str(path[-1]))
     known = [key_of(n, f) for n, f in section.model_fields.items()]
     elsewhere = [key for key, _ in sections(model) if key[-1] == name]
+    if name in known:
+        return f"; did you mean {name}?"
     if elsewhere:
         return "; did you mean " + " or ".join(dotted(key) for key in elsewhere[:2]) + "?"
     hint = near(name.replace("-", "_"), known)
@@ -122,5 +126,5 @@ def _near_value(given: Any, words: list[str], annotation: Any) -> str:
         return f"; did you mean {int(given)}?"
     if isinstance(given, str) and (int in kinds or float in kinds):
         bare = given.strip().replace(",", "").replace("_", "")
-        return f"; did you mean {bare}?" if bare != given and bare.isdigit() else ""
+        return f"; did you mean {bare}?" if bare.isdigit() else ""
     return ""

@@ -20,6 +20,7 @@ _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
 _STR = "tag:yaml.org,2002:str"
+_PLAIN = "plain"
 
 SCALARS = {
     _NULL: re.compile(r"~|null|Null|NULL|"),
@@ -49,9 +50,13 @@ class Layer:
 
 
 class _Loader(yaml.SafeLoader):
-    """Only used to compose nodes: no YAML 1.1 guesses."""
+    """Only used to compose nodes: no YAML 1.1 guesses; unquoted scalars without a tag are marked."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """The tag of a node that carries none."""
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else _STR
+        return "tag:yaml.org,2002:map" if kind is yaml.MappingNode else "tag:yaml.org,2002:seq"
 
 
 def scalar(text: str) -> Any:
@@ -129,10 +134,9 @@ class _Reader:
         text = str(node.value)
         if node.tag in SCALARS and SCALARS[node.tag].fullmatch(text):
             return _scalar(node.tag, text)
-        if node.tag not in (_STR, *SCALARS):
-            self.layer.problems.append(f"{self.where(node)}: {dotted(key)}: unknown YAML tag {node.tag}")
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None and node.tag == _STR
-        return scalar(text) if plain else text
+        if node.tag not in (_STR, _PLAIN):
+            self.layer.problems.append(f"{self.where(node)}: {dotted(key)}: not a {node.tag}: {shown(text)}")
+        return scalar(text) if node.tag == _PLAIN else text
 
 
 def _syntax(error: yaml.YAMLError, text: str, name: str, place: str) -> str:
@@ -171,5 +175,7 @@ def shown(value: Any) -> str:
         text = "[" + ", ".join(shown(item) for item in value) + "]"
         return text if len(text) <= 50 else f"a list of {len(value)}"
     if isinstance(value, dict):
+        if all(isinstance(item, (int, float)) for item in value.values()):
+            return "{" + ", ".join(f"{name}: {shown(item)}" for name, item in value.items()) + "}"
         return "a mapping (" + ", ".join(map(str, value)) + ")" if len(value) <= 4 else "a mapping"
     return str(value)
