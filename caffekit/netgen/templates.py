@@ -1,0 +1,110 @@
+"""The network templates: prototxt_templates/NAME.prototxt, made of the layers in parts/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from caffekit.config.shipped import shipped_folder
+from caffekit.netgen.activations import ACTIVATIONS
+from caffekit.netgen.numbers import plain, quoted
+
+
+class Template(NamedTuple):
+    """title: the net's name; side: the smallest image side its layers leave something of."""
+
+    title: str
+    side: int
+    classifier: str = "ip2"
+
+
+TEMPLATES = {
+    "cifar10_quick": Template("CIFAR10_quick", side=8),
+    "lenet": Template("LeNet", side=16),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a net must know of its data: LMDB paths, shape, counts, and (x - mean) * scale.
+
+    `mean_values` has one number per channel, or none; without `test` there is no test net.
+    """
+
+    train: str
+    train_images: int
+    channels: int
+    height: int
+    width: int
+    classes: int
+    test: str | None = None
+    test_images: int = 0
+    mean_values: tuple[float, ...] = ()
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class NetOptions:
+    """What can be chosen about a template's net."""
+
+    activation: str = "relu"
+    dropout: float | None = None
+    crop: int | None = None
+    mirror: bool = False
+
+
+def input_shape(data: Data, options: NetOptions) -> tuple[int, int, int, int]:
+    """N, C, H, W of one image as it enters the net."""
+    if options.crop:
+        return 1, data.channels, options.crop, options.crop
+    return 1, data.channels, data.height, data.width
+
+
+def train_val_text(name: str, data: Data, options: NetOptions, batch_size: int, test_batch_size: int) -> str:
+    """train_val.prototxt of template `name`."""
+    layers = [("TRAIN", quoted(data.train), batch_size)]
+    if data.test:
+        layers.append(("TEST", quoted(data.test), test_batch_size))
+    return _render(
+        "train_val", name, data, options,
+        data_layers=layers, transform=_transform(data, options), mirror=options.mirror,
+    )  # fmt: skip
+
+
+def deploy_text(name: str, data: Data, options: NetOptions) -> str:
+    """deploy.prototxt of template `name`."""
+    return _render("deploy", name, data, options, shape=input_shape(data, options))
+
+
+def _transform(data: Data, options: NetOptions) -> list[str]:
+    """The lines of transform_param that both phases share. Caffe computes (x - mean_value) * scale."""
+    crop = [f"crop_size: {options.crop}"] if options.crop else []
+    means = [f"mean_value: {plain(value)}" for value in data.mean_values]
+    scale = [f"scale: {plain(data.scale)}"] if data.scale != 1 else []
+    return crop + means + scale
+
+
+def _render(frame: str, name: str, data: Data, options: NetOptions, **more: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(shipped_folder("prototxt_templates")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = TEMPLATES[name]
+    activation = ACTIVATIONS[options.activation]
+    net = {
+        "activation": activation,
+        "filler": activation.filler,
+        "classes": data.classes,
+        "dropout": plain(options.dropout) if options.dropout else "",
+    }
+    body = environment.get_template(f"{name}.prototxt").render(net=net)
+    _, channels, height, width = input_shape(data, options)
+    comment = f"{template.title}: {data.classes} classes of {channels}x{height}x{width} images"
+    return environment.get_template(f"parts/{frame}.prototxt").render(
+        name=template.title, comment=comment, body=body, classifier=template.classifier, **more
+    )
