@@ -190,12 +190,22 @@ END: dict[str, str] = {
     "stopped_early": r"Optimization stopped early\.",
 }
 
+# How a process says that it dies: glog's CHECK, a signal, a Python exception, the shell.
+FATAL: dict[str, str] = {
+    "fatal": (
+        r"(?:^\W*(?:\[\d+\] )?F\d{4} [\d:.]+ +\d+ (?P<source>[^\]\s]+)\] |(?=Check failed: ))(?P<text>.+)"
+        r"|(?P<signal>\*\*\* SIG\w+|\*\*\* Aborted at|Segmentation fault|\(core dumped\)|^Killed\b)"
+        r"|^(?P<exception>(?:\w+\.)*\w*(?:Error|Exception)): (?P<detail>.+)"
+    )
+}
+
 _CONVERT: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("iter", "net", "index", "step"), int),
     **dict.fromkeys(("rate", "lapse", "loss", "lr", "value", "weight", "norm", "clip", "factor"), to_float),
-    **dict.fromkeys(("path", "name", "policy"), str.strip),
+    **dict.fromkeys(("path", "name", "policy", "text", "detail"), str.strip),
+    **dict.fromkeys(("source", "signal", "exception"), str),
 }
-PATTERNS = {kind: re.compile(text) for kind, text in {**ITERATIONS, **START, **END}.items()}
+PATTERNS = {kind: re.compile(text) for kind, text in {**ITERATIONS, **START, **END, **FATAL}.items()}
 # A word that stands in every line of a kind: looked for first, because most lines of a log are none.
 NEEDLES: dict[str, tuple[str, ...]] = {
     "Iteration": ("iteration", "learning_rate", "testing", "multistep_status"),
@@ -207,16 +217,28 @@ NEEDLES: dict[str, tuple[str, ...]] = {
     "Solving ": ("solving",),
     "Policy": ("policy",),
     " from ": ("resuming", "finetuning"),
+    "Check failed: ": ("fatal",),
+    "***": ("fatal",),
+    "Segmentation fault": ("fatal",),
+    "core dumped": ("fatal",),
+    "Killed": ("fatal",),
+    "Error: ": ("fatal",),
+    "Exception: ": ("fatal",),
 }
 
 
 def parse_message(text: str) -> tuple[str, Fields] | None:
     """The kind of message in `text` (a log line, with or without prefix) and its fields, or None."""
+    if text.lstrip()[:1] == "F" and (match := PATTERNS["fatal"].match(text)):
+        return "fatal", _fields(match)
     for needle, kinds in NEEDLES.items():
         if needle in text:
             for kind in kinds:
                 match = PATTERNS[kind].search(text)
                 if match:
-                    found = match.groupdict().items()
-                    return kind, {key: _CONVERT[key](text) for key, text in found if text is not None}
+                    return kind, _fields(match)
     return None
+
+
+def _fields(match: re.Match[str]) -> Fields:
+    return {key: _CONVERT[key](text) for key, text in match.groupdict().items() if text is not None}
