@@ -1,0 +1,63 @@
+"""Golden pairs: tests/cases/netgen/NAME.yaml → NAME.{train_val,deploy,solver}.prototxt.
+
+`python -m tests.netgen.test_generate` writes the expected files anew; read the diff before committing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caffekit.config.solver_schema import SolverSettings
+from caffekit.config.yaml12 import parse
+from caffekit.netgen import ACTIVATIONS, TEMPLATES, Data, NetOptions, generate
+
+CASES = sorted((Path(__file__).parent.parent / "cases" / "netgen").glob("*.yaml"))
+
+
+def texts(case: Path) -> dict[str, str]:
+    """The three files of one case."""
+    given: dict[str, Any] = parse(case.read_text(), case.name, Path()).values
+    data = {**given["data"], "mean_values": tuple(given["data"].get("mean_values", ()))}
+    solver = dict(SolverSettings.model_validate(given["solver"]))
+    out = generate(
+        given["template"],
+        Data(**data),
+        NetOptions(**given.get("options", {})),
+        solver,
+        net="nets/train_val.prototxt",
+        snapshot_prefix="snapshots/x",
+        mode=given.get("mode", "CPU"),
+    )
+    return {"train_val": out.train_val, "deploy": out.deploy, "solver": out.solver}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("kind", ["train_val", "deploy", "solver"])
+def test_golden(case: Path, kind: str) -> None:
+    assert texts(case)[kind] == case.with_suffix(f".{kind}.prototxt").read_text()
+
+
+def test_every_template_has_a_case() -> None:
+    assert set(TEMPLATES) == {parse(case.read_text(), "", Path()).values["template"] for case in CASES}
+
+
+DATA = Data("train", 100, 1, 32, 32, 10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_activation_fits_every_template(template: str, activation: str) -> None:
+    out = generate(template, DATA, NetOptions(activation=activation))
+    kind = ACTIVATIONS[activation].type
+    assert f'type: "{kind}"' in out.train_val and f'type: "{kind}"' in out.deploy
+    others = {other.type for other in ACTIVATIONS.values()} - {kind}
+    assert not any(f'type: "{other}"' in out.train_val for other in others)
+
+
+if __name__ == "__main__":
+    for path in CASES:
+        for name, text in texts(path).items():
+            path.with_suffix(f".{name}.prototxt").write_text(text)
