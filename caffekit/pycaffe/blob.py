@@ -1,0 +1,141 @@
+"""Blob: an array and its gradient, writable through numpy as in pycaffe."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caffekit.pycaffe.mode import device
+
+Array = NDArray[np.float32]
+
+
+class _Memory:
+    """One float32 tensor where the net computes, and the numpy view that users write through.
+
+    On the CPU both are the same memory. On a GPU it is Caffe's SyncedMemory: whoever was asked for last
+    (`host` by the user, `get` by the net) is the newer side, and the other one is refreshed on demand.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.tensor: torch.Tensor | None = None
+        self.shape = shape
+        self.mirror: torch.Tensor | None = None  # the host's side, where it is not the same memory
+        self.mirror_is_newer = False
+        self.shown = False  # a numpy view of this memory is out: its address must stay
+
+    def get(self) -> torch.Tensor:
+        """The tensor to compute with; zeros at first, allocated when first needed."""
+        if self.tensor is None:
+            self.tensor = torch.zeros(self.shape, device=device())
+        if self.mirror_is_newer and self.mirror is not None:
+            self.tensor.copy_(self.mirror)
+            self.mirror_is_newer = False
+        return self.tensor
+
+    def set(self, value: torch.Tensor) -> None:
+        """Take `value` as the content; views that users hold see it too."""
+        self.mirror_is_newer = False
+        if self.shown and self.tensor is not None and self.tensor.shape == value.shape:
+            self.tensor.copy_(value)
+        else:
+            self.tensor, self.shape, self.shown = value, tuple(value.shape), False
+
+    def host(self) -> Array:
+        """A writable view of the content."""
+        tensor = self.get()
+        if tensor.device.type == "cpu":
+            if not tensor.is_contiguous():
+                self.tensor = tensor = tensor.contiguous()
+            self.shown = True
+            return tensor.numpy()
+        if self.mirror is None or self.mirror.shape != tensor.shape:
+            self.mirror = torch.empty_like(tensor, device="cpu")
+        self.mirror.copy_(tensor)
+        self.mirror_is_newer = True
+        return self.mirror.numpy()
+
+
+class Blob:
+    """`data` and `diff`, two float32 arrays of one shape."""
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self._data, self._diff = _Memory(shape), _Memory(shape)
+
+    @property
+    def data(self) -> Array:
+        """The values, as a writable view: what is assigned here is what the net computes with."""
+        return self._data.host()
+
+    @property
+    def diff(self) -> Array:
+        """The gradient of the loss with respect to `data`, as a writable view."""
+        return self._diff.host()
+
+    @property
+    def value(self) -> torch.Tensor:
+        """`data` as the tensor that layers compute with."""
+        return self._data.get()
+
+    @value.setter
+    def value(self, tensor: torch.Tensor) -> None:
+        if tuple(tensor.shape) != self._diff.shape:
+            self._diff = _Memory(tuple(tensor.shape))
+        self._data.set(tensor)
+
+    @property
+    def grad(self) -> torch.Tensor:
+        """`diff` as a tensor."""
+        return self._diff.get()
+
+    @grad.setter
+    def grad(self, tensor: torch.Tensor) -> None:
+        self._diff.set(tensor)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def count(self) -> int:
+        """The number of values."""
+        return math.prod(self.shape)
+
+    def reshape(self, *shape: int) -> None:
+        """Change the shape; the values are kept when their number stays the same."""
+        if shape == self.shape:
+            return
+        if math.prod(shape) == self.count and self._data.tensor is not None:
+            self._data.tensor = self._data.get().reshape(shape)
+            self._data.shape = shape
+        else:
+            self._data = _Memory(shape)
+        self._diff = _Memory(shape)
+
+    def share_data(self, other: Blob) -> None:
+        """Hold the same values in the same memory as `other`, with a gradient of one's own."""
+        self._data = other._data
+
+    def share(self, other: Blob) -> None:
+        """Hold the same values and the same gradient as `other` (a shared parameter)."""
+        self._data, self._diff = other._data, other._diff
+
+    def _legacy(self, axis: int) -> int:
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+    num = property(lambda self: self._legacy(0))
+    channels = property(lambda self: self._legacy(1))
+    height = property(lambda self: self._legacy(2))
+    width = property(lambda self: self._legacy(3))
+
+    def __repr__(self) -> str:
+        return f"Blob{self.shape}"
+
+
+def as_array(tensor: torch.Tensor) -> Any:
+    """A float32 numpy copy of `tensor`, wherever it lives."""
+    return tensor.detach().to("cpu", copy=True).numpy()

@@ -1,0 +1,188 @@
+"""Builds the layers and blobs of a net from its NetParameter, as Net::Init does."""
+
+from __future__ import annotations
+
+import difflib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffekit.formats.caffe_pb2 import ParamSpec
+from caffekit.graph import filter_net, insert_splits
+from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.layers import LAYERS
+from caffekit.pycaffe.log import log
+
+
+@dataclass
+class Built:
+    """A net's parts, in layer order; every layer knows its bottoms and tops by name."""
+
+    name: str
+    phase: int
+    layers: list[Layer] = field(default_factory=list)
+    bottoms: list[list[str]] = field(default_factory=list)
+    tops: list[list[str]] = field(default_factory=list)
+    need_backward: list[bool] = field(default_factory=list)
+    blobs: OrderedDict[str, Blob] = field(default_factory=OrderedDict)
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    learnable: list[tuple[Blob, float, float]] = field(default_factory=list)
+    """(parameter, lr_mult, decay_mult) of each parameter that is not a shared copy of an earlier one."""
+    outputs: list[str] = field(default_factory=list)
+
+
+def build(net: Any, phase: int, level: int, stages: list[str]) -> Built:
+    """Set up every layer of `net` that its state lets in; ValueError names the layer that is wrong."""
+    param = insert_splits(filter_net(net, phase, level, stages))
+    log("net.cpp:53", f"Initializing net from parameters: \n{param}")
+    built = Built(param.name, phase)
+    available: dict[str, bool] = {}  # blobs that no layer has consumed yet -> need a gradient
+    owners: dict[str, tuple[Blob, int]] = {}
+    for layer_param in param.layer:
+        _add_layer(built, layer_param, available, owners)
+    _mark_backward(built)
+    if net.force_backward:
+        _force_backward(built)
+    built.outputs = sorted(available)
+    for name in built.outputs:
+        log("net.cpp:244", f"This network produces output {name}")
+    log("net.cpp:257", "Network initialization done.")
+    return built
+
+
+def _add_layer(
+    built: Built, param: Any, available: dict[str, bool], owners: dict[str, tuple[Blob, int]]
+) -> None:
+    if not param.HasField("phase"):
+        param.phase = built.phase
+    layer = make_layer(param, built.phase)
+    log("net.cpp:86", f"Creating Layer {param.name}")
+    needs = [_take(built, param, i, available) for i in range(len(param.bottom))]
+    bottom = [built.blobs[name] for name in param.bottom]
+    layer.propagate_down = [
+        need and i not in layer.no_gradient and -1 not in layer.no_gradient for i, need in enumerate(needs)
+    ]
+    layer.setup(bottom)
+    top_shapes, param_shapes = layer.top_shapes([blob.shape for blob in bottom])
+    layer.make_params(param_shapes)
+    specs = _param_specs(param, len(layer.blobs))
+    layer.param_propagate_down = [spec.lr_mult != 0 for spec in specs]
+    _add_tops(built, layer, top_shapes)
+    for blob, spec in zip(layer.blobs, specs, strict=True):
+        _share_or_learn(built, param.name, blob, spec, owners)
+    need = any(needs) or any(layer.param_propagate_down)
+    built.need_backward.append(need)
+    for name in built.tops[-1]:
+        available[name] = need
+
+
+def make_layer(param: Any, phase: int) -> Layer:
+    """The layer object for `param`; ValueError with the nearest known type for an unknown one."""
+    if param.type not in LAYERS:
+        near = difflib.get_close_matches(param.type, LAYERS, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"layer '{param.name}': unknown layer type: {param.type}{meant} (known: {', '.join(LAYERS)})")
+    return LAYERS[param.type](param, phase)
+
+
+def _take(built: Built, param: Any, index: int, available: dict[str, bool]) -> bool:
+    """Consume a bottom; whether the layer should give it a gradient."""
+    name = param.bottom[index]
+    if name not in available:
+        raise ValueError(f"Unknown bottom blob '{name}' (layer '{param.name}', bottom index {index})")
+    log("net.cpp:408", f"{param.name} <- {name}")
+    need = available.pop(name)
+    return bool(param.propagate_down[index]) if param.propagate_down else need
+
+
+def _add_tops(built: Built, layer: Layer, shapes: list[tuple[int, ...]]) -> None:
+    """Make the top blobs and write the loss weights into their diffs."""
+    param = layer.layer_param
+    names = list(param.top)
+    if layer.loss_weight and not names:
+        names = ["(automatic)"]
+    if layer.loss_weight and not param.loss_weight:
+        param.loss_weight.extend([layer.loss_weight] + [0.0] * (len(names) - 1))
+    if len(param.loss_weight) not in (0, len(names)):
+        raise ValueError(
+            f"layer '{param.name}': loss_weight must be unspecified or specified once per top blob."
+        )
+    weights = list(param.loss_weight) or [0.0] * len(names)
+    for name, shape, weight in zip(names, shapes, weights, strict=True):
+        in_place = name in param.bottom
+        log("net.cpp:382", f"{param.name} -> {name}" + (" (in-place)" if in_place else ""))
+        if not in_place:
+            if name in built.blobs:
+                raise ValueError(f"Top blob '{name}' produced by multiple sources (layer '{param.name}').")
+            built.blobs[name] = Blob(shape)
+        text = " ".join(map(str, shape)) + (" " if shape else "")
+        log("net.cpp:131", f"Top shape: {text}({built.blobs[name].count})")
+        if weight:
+            log("net.cpp:134", f"    with loss weight {weight:g}")
+            built.blobs[name].grad.fill_(weight)
+        built.loss_weights[name] = weight
+    built.layers.append(layer)
+    built.bottoms.append(list(param.bottom))
+    built.tops.append(names)
+
+
+def _param_specs(param: Any, count: int) -> list[Any]:
+    if len(param.param) > count:
+        raise ValueError(f"layer '{param.name}': Too many params specified ({len(param.param)} for {count})")
+    return [*param.param, *[ParamSpec() for _ in range(count - len(param.param))]]
+
+
+def _share_or_learn(
+    built: Built, layer: str, blob: Blob, spec: Any, owners: dict[str, tuple[Blob, int]]
+) -> None:
+    """Share the memory of the parameter that has this name already, or learn a new one."""
+    if not spec.name or spec.name not in owners:
+        if spec.name:
+            owners[spec.name] = (blob, len(built.learnable))
+        built.learnable.append((blob, spec.lr_mult, spec.decay_mult))
+        return
+    owner, index = owners[spec.name]
+    same = owner.count == blob.count if spec.share_mode == ParamSpec.PERMISSIVE else owner.shape == blob.shape
+    if not same:
+        raise ValueError(
+            f"layer '{layer}': cannot share param '{spec.name}': its owner has shape {owner.shape},"
+            f" this layer expects {blob.shape}"
+        )
+    blob.share(owner)
+    given = [owner, built.learnable[index][1], built.learnable[index][2]]
+    for i, key in enumerate(("lr_mult", "decay_mult"), 1):
+        if spec.HasField(key):
+            given[i] = getattr(spec, key)
+    built.learnable[index] = (owner, given[1], given[2])
+
+
+def _mark_backward(built: Built) -> None:
+    """Backwards through the net: only layers on a way from a parameter to a loss are differentiated."""
+    under_loss: set[str] = set()
+    skipped: set[str] = set()
+    for i in reversed(range(len(built.layers))):
+        layer, tops, bottoms = built.layers[i], built.tops[i], built.bottoms[i]
+        contributes = any(built.loss_weights[top] or top in under_loss for top in tops)
+        if not contributes or all(top in skipped for top in tops):
+            built.need_backward[i] = False
+        for j, bottom in enumerate(bottoms):
+            layer.propagate_down[j] &= built.need_backward[i] and contributes
+            if contributes:
+                under_loss.add(bottom)
+            if not layer.propagate_down[j]:
+                skipped.add(bottom)
+        needs = "needs" if built.need_backward[i] else "does not need"
+        log("net.cpp:200", f"{layer.layer_param.name} {needs} backward computation.")
+
+
+def _force_backward(built: Built) -> None:
+    """`force_backward: true`: everything that can have a gradient gets one, lr_mult 0 or not."""
+    for i, layer in enumerate(built.layers):
+        built.need_backward[i] = True
+        layer.param_propagate_down = [True] * len(layer.blobs)
+        layer.propagate_down = [
+            down or (j not in layer.no_gradient and -1 not in layer.no_gradient)
+            for j, down in enumerate(layer.propagate_down)
+        ]
+

@@ -1,0 +1,117 @@
+"""The base of all layers: set up once, then forward and backward, one layer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from caffekit.graph.shapes import SHAPE_RULES
+from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.fillers import fill
+
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """One layer of a net.
+
+    A layer type says how its tops follow from its bottoms (`forward`, in torch functions) and, if it has
+    parameters, which fillers start them (`fillers`). Shapes come from graph.SHAPE_RULES; the gradient comes
+    from autograd within the layer, so that blobs hold the same `diff` as in BVLC Caffe between layers.
+    A layer whose gradient is not that of its forward formula uses a torch.autograd.Function.
+    """
+
+    type = ""
+    loss_weight = 0.0
+    """The default weight of the first top in the loss: 1 for loss layers."""
+    no_gradient: tuple[int, ...] = ()
+    """Bottoms that are never given a gradient (labels); -1 stands for all."""
+
+    def __init__(self, param: Any, phase: int) -> None:
+        self.layer_param = param
+        self.phase = phase
+        self.blobs: list[Blob] = []
+        self.propagate_down: list[bool] = []
+        self.param_propagate_down: list[bool] = []
+        self._saved: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+
+    # --- what a layer type defines -------------------------------------------------------------------
+
+    def setup(self, bottom: Sequence[Blob]) -> None:
+        """Check the parameters and prepare; called once, before the parameters are made."""
+
+    def fillers(self) -> list[Any]:
+        """A FillerParameter for each parameter blob."""
+        return []
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The tops' values."""
+        raise NotImplementedError(f"{self.type} has no forward")
+
+    def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:
+        """Shapes of the tops and of the parameters, given the bottoms'."""
+        return SHAPE_RULES[self.type](self.layer_param, bottom)
+
+    # --- what the net calls ---------------------------------------------------------------------------
+
+    def make_params(self, shapes: list[Shape]) -> None:
+        """Allocate and fill the parameter blobs, in order (fillers draw random numbers in this order)."""
+        for shape, filler in zip(shapes, self.fillers(), strict=True):
+            blob = Blob(shape)
+            fill(blob, filler)
+            self.blobs.append(blob)
+
+    def run_forward(self, bottom: Sequence[Blob], top: Sequence[Blob], keep_graph: bool) -> None:
+        """Compute the tops; with `keep_graph`, remember what run_backward needs."""
+        wanted = keep_graph and self._has_gradient()
+        inputs = [
+            blob.value.detach().requires_grad_(wanted and down)
+            for blob, down in zip(bottom, self.propagate_down, strict=True)
+        ]
+        params = [
+            blob.value.detach().requires_grad_(wanted and down)
+            for blob, down in zip(self.blobs, self.param_propagate_down, strict=True)
+        ]
+        with torch.set_grad_enabled(wanted):
+            outputs = self.forward(inputs, params)
+        self._saved = (inputs, params, outputs) if wanted else None
+        for blob, output in zip(top, outputs, strict=True):
+            blob.value = output.detach()
+
+    def _has_gradient(self) -> bool:
+        return any(self.propagate_down) or any(self.param_propagate_down)
+
+    def run_backward(self, top: Sequence[Blob], bottom: Sequence[Blob]) -> None:
+        """Overwrite the bottoms' diffs and add to the parameters' diffs, from the tops' diffs."""
+        if not self._has_gradient():
+            return
+        if self._saved is None:
+            raise RuntimeError(f"layer '{self.layer_param.name}': backward without a forward before it")
+        inputs, params, outputs = self._saved
+        pairs = [(out, blob.grad) for out, blob in zip(outputs, top, strict=True) if out.requires_grad]
+        targets = [(t, blob, False) for t, blob in zip(inputs, bottom, strict=True) if t.requires_grad]
+        targets += [(t, blob, True) for t, blob in zip(params, self.blobs, strict=True) if t.requires_grad]
+        if not pairs or not targets:
+            return
+        grads = torch.autograd.grad(
+            [out for out, _ in pairs],
+            [t for t, _, _ in targets],
+            [grad for _, grad in pairs],
+            retain_graph=True,
+            allow_unused=True,
+        )
+        for (_, blob, is_param), grad in zip(targets, grads, strict=True):
+            _store(blob, grad, is_param)
+
+
+def _store(blob: Blob, grad: torch.Tensor | None, accumulate: bool) -> None:
+    """Bottom diffs are overwritten; parameter diffs accumulate until the solver clears them."""
+    if accumulate:
+        if grad is not None:
+            blob.grad.add_(grad)
+    elif grad is None:
+        blob.grad.zero_()
+    else:
+        blob.grad = grad

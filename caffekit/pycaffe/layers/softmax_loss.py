@@ -1,0 +1,91 @@
+"""SoftmaxWithLoss: the multinomial logistic loss of a softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from caffekit.formats.caffe_pb2 import LossParameter
+from caffekit.pycaffe.layer import Layer
+
+FLT_MIN = float(np.finfo(np.float32).tiny)  # −log(FLT_MIN) = 87.3365, the largest finite loss of one sample
+
+
+class SoftmaxWithLoss(Layer):
+    """loss = −Σ log max(softmax(x)_label, FLT_MIN) / normaliser.
+
+    Bottoms: scores (N, C, …), labels (N, …) → top (), or also the probabilities (N, C, …).
+    The gradient, (softmax(x) − 1_label) / normaliser, does not know of the floor at FLT_MIN.
+    softmax_param: axis (1). loss_param: ignore_label, normalization (VALID: by the labels not ignored; FULL,
+    BATCH_SIZE, NONE); legacy normalize (true = VALID, false = BATCH_SIZE).
+    ValueError for a label outside 0 … C−1, where BVLC reads past the array.
+    """
+
+    type = "SoftmaxWithLoss"
+    loss_weight = 1.0
+    no_gradient = (1,)
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        axis = self.layer_param.softmax_param.axis
+        scores = bottom[0].movedim(axis, -1)
+        labels = bottom[1].reshape(scores.shape[:-1]).long()
+        loss_param = self.layer_param.loss_param
+        ignore = loss_param.ignore_label if loss_param.HasField("ignore_label") else None
+        check_labels(labels, scores.shape[-1], ignore, self.layer_param.name)
+        valid = torch.ones_like(labels, dtype=torch.bool) if ignore is None else labels != ignore
+        outer = int(np.prod(bottom[0].shape[: axis % bottom[0].dim()], dtype=np.int64))
+        normaliser = self._normaliser(valid, outer)
+        loss, prob = _SoftmaxLoss.apply(scores, labels, valid, normaliser)
+        return [loss, prob.movedim(-1, axis)][: len(self.layer_param.top) or 1]
+
+    def _normaliser(self, valid: torch.Tensor, outer: int) -> float:
+        param = self.layer_param.loss_param
+        mode = param.normalization
+        if not param.HasField("normalization") and param.HasField("normalize"):
+            mode = LossParameter.VALID if param.normalize else LossParameter.BATCH_SIZE
+        counts = {
+            LossParameter.FULL: float(valid.numel()),
+            LossParameter.BATCH_SIZE: float(outer),
+            LossParameter.NONE: 1.0,
+        }
+        return max(1.0, counts[mode] if mode in counts else float(valid.sum()))
+
+
+def check_labels(labels: torch.Tensor, classes: int, ignore: int | None, layer: str) -> None:
+    """ValueError, naming the first record of the batch whose label is not one of 0 … classes−1."""
+    bad = (labels < 0) | (labels >= classes)
+    if ignore is not None:
+        bad &= labels != ignore
+    if bad.any():
+        where = bad.flatten().nonzero()[0].item()
+        raise ValueError(
+            f"layer '{layer}': label {labels.flatten()[where].item()} (item {where} of the batch)"
+            f" is outside 0 … {classes - 1}"
+        )
+
+
+class _SoftmaxLoss(torch.autograd.Function):
+    """Classes along the last axis; the gradient is Caffe's, not that of the floored logarithm."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, scores: torch.Tensor, labels: torch.Tensor, valid: torch.Tensor, normaliser: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        prob = torch.softmax(scores, -1)
+        index = labels.where(valid, 0).unsqueeze(-1)
+        own = prob.gather(-1, index).squeeze(-1)
+        losses = -torch.log(own.clamp(min=FLT_MIN))
+        ctx.save_for_backward(prob, index, valid)
+        ctx.normaliser = normaliser
+        ctx.mark_non_differentiable(prob)
+        return losses.where(valid, 0).sum() / normaliser, prob
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        prob, index, valid = ctx.saved_tensors
+        grad = prob.clone()
+        grad.scatter_add_(-1, index, torch.full_like(index, -1, dtype=prob.dtype))
+        grad *= valid.unsqueeze(-1)
+        return grad * (grads[0] / ctx.normaliser), None, None, None

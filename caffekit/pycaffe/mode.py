@@ -1,0 +1,88 @@
+"""Where the net computes (set_mode_cpu, set_mode_gpu, set_device) and its random numbers."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_device = torch.device("cpu")
+_gpu_id = 0
+
+
+def device() -> torch.device:
+    """The device on which blobs are made."""
+    return _device
+
+
+def set_mode_cpu() -> None:
+    """Compute on the CPU."""
+    global _device
+    _device = torch.device("cpu")
+
+
+def set_mode_gpu() -> None:
+    """Compute on the GPU that set_device chose (the first one by default).
+
+    Raises RuntimeError where there is none: BVLC's CHECK would abort the process.
+    """
+    global _device
+    if not torch.cuda.is_available():
+        raise RuntimeError("set_mode_gpu: no CUDA device is available")
+    _device = torch.device("cuda", _gpu_id)
+
+
+def set_device(gpu_id: int) -> None:
+    """Choose the GPU that set_mode_gpu uses."""
+    global _gpu_id
+    _gpu_id = gpu_id
+    if _device.type == "cuda":
+        set_mode_gpu()
+
+
+class Rng:
+    """Caffe's random stream: one mt19937, drawn from as BVLC's fillers and transformers do.
+
+    numpy's RandomState(seed) is the same generator; its raw 32-bit words are Caffe's.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.state = np.random.RandomState(seed & 0xFFFFFFFF)
+
+    def words(self, n: int) -> NDArray[np.uint32]:
+        """The next `n` raw 32-bit words."""
+        return self.state.randint(0, 2**32, size=n, dtype=np.uint32)
+
+    def word(self) -> int:
+        """The next raw 32-bit word."""
+        return int(self.words(1)[0])
+
+    def uniform(self, low: float, high: float, n: int) -> NDArray[np.float32]:
+        """`n` float32 numbers in [low, high], as boost::uniform_real over the raw words gives them."""
+        a, b = np.float32(low), np.nextafter(np.float32(high), np.float32(np.inf), dtype=np.float32)
+        out = self.words(n).astype(np.float32) / np.float32(2**32) * (b - a) + a
+        while (redraw := np.flatnonzero(out >= b)).size:
+            out[redraw] = self.words(redraw.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
+        return out
+
+    def gaussian(self, mean: float, std: float, n: int) -> NDArray[np.float32]:
+        """`n` normally distributed float32 numbers (the distribution is Caffe's, the stream is not yet)."""
+        return self.state.normal(mean, std, n).astype(np.float32)
+
+
+_rng: list[Rng] = []
+
+
+def rng() -> Rng:
+    """The process's random stream; seeded by set_random_seed, else by the operating system."""
+    if not _rng:
+        set_random_seed(secrets.randbits(32))
+    return _rng[0]
+
+
+def set_random_seed(seed: int) -> None:
+    """Start all random streams (fillers, dropout, transformers) anew from `seed`."""
+    _rng[:] = [Rng(seed)]
+    torch.manual_seed(seed)

@@ -1,0 +1,1 @@
+"""caffe.proto: the messages of Caffe's files."""
