@@ -6,12 +6,24 @@ A section has the name of its command and a key the name of that command's optio
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from caffekit.config.shipped import shipped_names
 from caffekit.config.solver_schema import SolverSettings
 from caffekit.config.values import CountOrPercent, IterationsValue, SizeValue, cross_problem
+
+
+def _template(name: str) -> str:
+    known = [file.removesuffix(".prototxt") for file in shipped_names("prototxt_templates")]
+    if name not in known:
+        raise PydanticCustomError("choice", "not a template", {"words": known})
+    return name
+
+
+TemplateName = Annotated[str, AfterValidator(_template)]
 
 
 class Section(BaseModel):
@@ -123,12 +135,13 @@ class GenLmdbSettings(Section):
 
 
 class NetSettings(Section):
-    template: str | None = None
-    """A template's name; None with `prototxt` unset lets the default template stand."""
+    template: TemplateName | None = None
+    """A template's name. Default without `prototxt`: lenet for grey images, cifar10_quick for colour."""
     prototxt: Path | None = None
-    """The user's own train_val.prototxt: only data paths, num_output and batch sizes are filled in."""
-    activation: str = "relu"
-    """relu, leaky_relu, prelu, elu, sigmoid or tanh, for the whole net."""
+    """The user's own train_val.prototxt: data paths, batch sizes, num_output of the classifier, and mean
+    and scale where it has none, are filled in."""
+    activation: Literal["relu", "leaky_relu", "prelu", "elu", "sigmoid", "tanh"] = "relu"
+    """For the whole net, where it is made of a template."""
     loss: Literal["softmax"] = "softmax"
     """The loss layer."""
     dropout: float | None = Field(default=None, ge=0, lt=1)

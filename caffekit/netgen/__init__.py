@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.solver import plan_solver, solver_text
-from caffekit.netgen.templates import TEMPLATES, Data, NetOptions, deploy_text, train_val_text
+from caffekit.netgen.templates import TEMPLATES, Data, NetOptions, check_options, deploy_text, train_val_text
 
 __all__ = ["ACTIVATIONS", "TEMPLATES", "Data", "Generated", "NetOptions", "generate"]
-
 
 PLAIN = NetOptions()
 
@@ -26,21 +26,29 @@ class Generated(NamedTuple):
 
 
 def generate(
-    template: str,
+    net: str | Path,
     data: Data,
     options: NetOptions = PLAIN,
     solver: Mapping[str, Any] = MappingProxyType({}),
     *,
-    net: str = "train_val.prototxt",
+    net_path: str = "train_val.prototxt",
     snapshot_prefix: str = "snapshot",
     mode: str = "CPU",
 ) -> Generated:
-    """The files of template `template` for `data`; `net` and `snapshot_prefix` as the solver shall name them.
+    """The files for `data`; `net` is a template's name, or the path of a train_val.prototxt to fill in.
 
     `solver` has Caffe's own names plus epochs, batch_size and test_batch_size; what is missing or None
-    is chosen. UsageError: unknown names, images too small for the template.
+    is chosen. `net_path` and `snapshot_prefix` are written into the solver. Errors: UsageError for
+    unknown names, FormatError for a net that cannot be filled in or whose shapes do not fit.
     """
     plan = plan_solver(solver, data.train_images, data.test_images)
-    train_val = train_val_text(template, data, options, plan.batch_size, plan.test_batch_size)
-    deploy = deploy_text(template, data, options)
-    return Generated(train_val, deploy, solver_text(plan, net, snapshot_prefix, mode), plan.notes)
+    if isinstance(net, Path):
+        from caffekit.netgen.own import own_texts
+
+        train_val, deploy, notes = own_texts(net, data, plan)
+    else:
+        notes = check_options(net, data, options)
+        train_val = train_val_text(net, data, options, plan.batch_size, plan.test_batch_size)
+        deploy = deploy_text(net, data, options)
+    solver_prototxt = solver_text(plan, net_path, snapshot_prefix, mode)
+    return Generated(train_val, deploy, solver_prototxt, notes + plan.notes)

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from caffekit.config.problems import near
 from caffekit.config.shipped import shipped_folder
+from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.numbers import plain, quoted
 
@@ -53,6 +55,29 @@ class NetOptions:
     dropout: float | None = None
     crop: int | None = None
     mirror: bool = False
+
+
+def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
+    """A line for each choice. UsageError: unknown names, images too small for the template or the crop."""
+    for what, word, table in (
+        ("net.template", name, TEMPLATES),
+        ("net.activation", options.activation, ACTIVATIONS),
+    ):
+        if word not in table:
+            raise UsageError(f"{what}: no {word!r}{near(word, table)}", f"there are: {', '.join(table)}")
+    side = min(data.height, data.width)
+    size = f"{data.width}x{data.height}"
+    if options.crop and options.crop > side:
+        raise UsageError(
+            f"net.crop {options.crop} is larger than the images ({size})", "crop less, or resize more"
+        )
+    if (options.crop or side) < TEMPLATES[name].side:
+        raise UsageError(
+            f"{name} needs images of at least {TEMPLATES[name].side} pixels, got {options.crop or size}",
+            "choose another template, or a larger gen_lmdb.resize",
+        )
+    dropout = f", dropout {options.dropout:g}" if options.dropout else ""
+    return [f"{TEMPLATES[name].title} with {options.activation}{dropout}, {data.classes} outputs"]
 
 
 def input_shape(data: Data, options: NetOptions) -> tuple[int, int, int, int]:

@@ -27,7 +27,7 @@ def texts(case: Path) -> dict[str, str]:
         Data(**data),
         NetOptions(**given.get("options", {})),
         solver,
-        net="nets/train_val.prototxt",
+        net_path="nets/train_val.prototxt",
         snapshot_prefix="snapshots/x",
         mode=given.get("mode", "CPU"),
     )

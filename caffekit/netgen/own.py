@@ -1,0 +1,102 @@
+"""A net that the user wrote: data paths, batch sizes and the number of classes are filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from caffekit.errors import FormatError
+from caffekit.formats.caffe_pb2 import NetParameter
+from caffekit.formats.prototxt import read_net, to_text
+from caffekit.netgen.solver import Plan
+from caffekit.netgen.structure import classifiers, data_layers, parameters, phases
+from caffekit.netgen.templates import Data
+
+
+def own_texts(path: Path, data: Data, plan: Plan) -> tuple[str, str, list[str]]:
+    """train_val and deploy of the net in `path`, and a line per change.
+
+    FormatError when a phase has no Data layer of its own, or no classifier is found.
+    """
+    net = read_net(path)
+    notes = _fill_data(net, path, data, plan) + _fill_classifier(net, path, data)
+    head = f"# {path.name}, with data, batch sizes and classes filled in\n"
+    return head + to_text(net), head + to_text(deploy_net(net, data)), notes
+
+
+def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
+    notes = []
+    wanted = {"TRAIN": (data.train, plan.batch_size)}
+    if data.test:
+        wanted["TEST"] = (data.test, plan.test_batch_size)
+    for phase, (source, batch_size) in wanted.items():
+        layers = [layer for layer in data_layers(net) if phase in phases(layer)]
+        if len(layers) != 1 or len(phases(layers[0])) != 1:
+            raise FormatError(
+                f"{path}: expected one Data layer for phase {phase} alone, found {len(layers)}",
+                f"give each Data layer its `include {{ phase: {phase} }}`",
+            )
+        layer = layers[0]
+        layer.data_param.source = source
+        layer.data_param.batch_size = batch_size
+        layer.data_param.backend = layer.data_param.LMDB
+        notes.append(f"{layer.name} ({phase}): {source}, batch_size {batch_size}")
+        notes += _fill_transform(layer, data)
+    return notes
+
+
+def _fill_transform(layer: Any, data: Data) -> list[str]:
+    """Mean and scale are one contract with evaluation and deployment; what the user set stays."""
+    transform = layer.transform_param
+    if transform.mean_value or transform.HasField("mean_file") or transform.HasField("scale"):
+        return [f"{layer.name}: mean and scale are left as they are"]
+    transform.mean_value.extend(data.mean_values)
+    if data.scale != 1:
+        transform.scale = data.scale
+    return []
+
+
+def _fill_classifier(net: Any, path: Path, data: Data) -> list[str]:
+    notes = []
+    for layer in classifiers(net):
+        given = parameters(layer)
+        if given.num_output != data.classes:
+            notes.append(f"{layer.name}: num_output {given.num_output} → {data.classes}")
+            given.num_output = data.classes
+    if not any(True for _ in classifiers(net)):
+        raise FormatError(
+            f"{path}: no classifier found: no learned layer leads to a SoftmaxWithLoss",
+            "end the net with an InnerProduct or Convolution and SoftmaxWithLoss",
+        )
+    return notes
+
+
+def deploy_net(net: Any, data: Data) -> Any:
+    """The net without labels: an Input for its data layer, and Softmax for its losses."""
+    out = NetParameter(name=net.name)
+    labels: set[str] = set()  # blobs that exist only where labels do
+    probabilities = 0
+    for layer in _one_phase(net):
+        if layer.type == "Data":
+            crop = layer.transform_param.crop_size
+            shape = [1, data.channels, crop or data.height, crop or data.width]
+            entry = out.layer.add(name=layer.name, type="Input", top=layer.top[:1])
+            entry.input_param.shape.add().dim.extend(shape)
+            labels.update(layer.top[1:])
+        elif layer.type == "SoftmaxWithLoss":
+            probabilities += 1
+            name = "prob" if probabilities == 1 else f"prob{probabilities}"
+            out.layer.add(name=name, type="Softmax", bottom=layer.bottom[:1], top=[name])
+            labels.update(layer.top)
+        elif labels.intersection(layer.bottom):
+            labels.update(layer.top)
+        else:
+            out.layer.add().CopyFrom(layer)
+            del out.layer[-1].include[:], out.layer[-1].exclude[:]
+    return out
+
+
+def _one_phase(net: Any) -> list[Any]:
+    """The layers of the TEST net; of the TRAIN net where no data is tested on."""
+    tested = any("TEST" in phases(layer) for layer in data_layers(net))
+    return [layer for layer in net.layer if ("TEST" if tested else "TRAIN") in phases(layer)]

@@ -1,0 +1,140 @@
+"""`gen-prototxt`: what the LMDBs hold + settings → train_val, deploy and solver prototxt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from caffekit.config.schema import Settings
+from caffekit.errors import DataError
+from caffekit.formats.atomic import refuse_existing, write_text
+from caffekit.formats.datum import datum_array, parse_datum
+from caffekit.formats.lmdb_store import LmdbReader
+from caffekit.formats.preprocess import Preprocess, preprocess_path
+from caffekit.netgen import Data, Generated, NetOptions, generate
+from caffekit.options import Options
+from caffekit.report import Report
+
+FILES = ("train_val.prototxt", "deploy.prototxt", "solver.prototxt")
+DEFAULT_OPTIONS = Options()
+
+
+def gen_prototxt(
+    out: Path,
+    settings: Settings,
+    options: Options = DEFAULT_OPTIONS,
+    *,
+    train_db: Path | None = None,
+    test_db: Path | None = None,
+    snapshot_prefix: Path | None = None,
+) -> Report:
+    """Write the three files into `out`.
+
+    The databases are WORK/NAME/train_lmdb and val_lmdb unless given; without a val_lmdb there is no
+    test net. Snapshots are named OUT/NAME_iter_N unless `snapshot_prefix` is given.
+    """
+    out = Path(out)
+    for name in FILES:
+        refuse_existing(out / name, options.overwrite)
+    work = settings.data.work / settings.name
+    train = Path(train_db or work / "train_lmdb")
+    if not train.exists() and train_db is None:
+        raise DataError(f"no training LMDB at {train}", "make one with caffekit gen-lmdb, or give --train-db")
+    test = Path(test_db) if test_db else work / "val_lmdb" if (work / "val_lmdb").exists() else None
+    data, notes, warnings = read_data(train, test)
+    net, why = choose_net(settings, data)
+    made = generate(
+        net,
+        data,
+        NetOptions(settings.net.activation, settings.net.dropout, settings.net.crop, settings.net.mirror),
+        solver_wishes(settings),
+        net_path=str(out / FILES[0]),
+        snapshot_prefix=str(snapshot_prefix or out / settings.name),
+        mode="CPU" if settings.train.gpu in ("auto", "none") else "GPU",
+    )
+    if not options.dry_run:
+        for name, text in zip(FILES, made[:3], strict=True):
+            write_text(out / name, text)
+    return _report(out, data, made, [*notes, *why, *made.notes], warnings, options.dry_run)
+
+
+def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str]]:
+    """What a net must know of its databases, as (facts, notes, warnings)."""
+    images, labels, shape = scan_db(train)
+    test_images, test_labels, _ = scan_db(test) if test else (0, -1, ())
+    names = _class_names(train)
+    classes = max(labels, test_labels) + 1
+    warnings = []
+    if names and classes > len(names):
+        raise DataError(
+            f"{train}: label {classes - 1}, but labels.txt names {len(names)} classes", "run gen-lmdb again"
+        )
+    contract = preprocess_path(train)
+    mean: tuple[float, ...] = ()
+    scale = 1.0
+    if contract.exists():
+        preprocess = Preprocess.read(contract)
+        mean, scale = tuple(preprocess.mean_values), preprocess.scale
+    else:
+        warnings.append(f"no {contract}: the net sees pixels from 0 to 255 as they are")
+    channels, height, width = shape
+    data = Data(
+        train=str(train), train_images=images, channels=channels, height=height, width=width,
+        classes=len(names) or classes, test=str(test) if test else None, test_images=test_images,
+        mean_values=mean, scale=scale,
+    )  # fmt: skip
+    what = f"{images} training and {test_images} validation images of {channels}x{height}x{width}"
+    return data, [what], warnings
+
+
+def choose_net(settings: Settings, data: Data) -> tuple[str | Path, list[str]]:
+    """The template or the user's own net, and why if nothing was asked for."""
+    if settings.net.prototxt:
+        return settings.net.prototxt, []
+    if settings.net.template:
+        return settings.net.template, []
+    if data.channels == 1:
+        return "lenet", ["template lenet: the default for grey images"]
+    return "cifar10_quick", ["template cifar10_quick: the default for colour images"]
+
+
+def solver_wishes(settings: Settings) -> Mapping[str, Any]:
+    """The solver section with what other sections say about it."""
+    wishes = dict(settings.solver)
+    if settings.train.snapshots.every is not None:
+        wishes["snapshot"] = settings.train.snapshots.every
+    if wishes["random_seed"] is None:
+        wishes["random_seed"] = settings.seed
+    return wishes
+
+
+def scan_db(db: Path) -> tuple[int, int, tuple[int, ...]]:
+    """(records, largest label, C H W of the first image) of an LMDB. DataError, FormatError."""
+    largest = -1
+    with LmdbReader(db) as reader:
+        key, value = reader.first()
+        name = f"{db}: {key.decode(errors='replace')}"
+        shape = datum_array(parse_datum(value, name), name).shape
+        for key, value in reader.records():
+            largest = max(largest, parse_datum(value, f"{db}: {key.decode(errors='replace')}").label)
+        return len(reader), largest, shape
+
+
+def _class_names(db: Path) -> list[str]:
+    """The classes in the labels.txt beside the database; [] without one."""
+    path = db.parent / "labels.txt"
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def _report(
+    out: Path, data: Data, made: Generated, notes: list[str], warnings: list[str], dry_run: bool
+) -> Report:
+    files = {name.removesuffix(".prototxt"): str(out / name) for name in FILES}
+    summary = {"files": files, "classes": data.classes, "notes": notes}
+    lines = [
+        f"{'would write' if dry_run else 'wrote'} {', '.join(FILES)} to {out}",
+        *(f"  {n}" for n in notes),
+    ]
+    follow = "" if dry_run else f"caffekit train --solver {out / FILES[2]}"
+    return Report("gen-prototxt", summary, lines, warnings, next=follow)
