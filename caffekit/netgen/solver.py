@@ -120,7 +120,7 @@ def _max_iter(given: Mapping[str, Any], plan: Plan) -> int:
 
 
 def _test_fields(plan: Plan, given: Mapping[str, Any], images: int, max_iter: int) -> None:
-    batch = given.get("test_batch_size") or test_batch(images, plan.batch_size)
+    batch = given.get("test_batch_size") or choose_test_batch(images, plan.batch_size)
     test_iter = given.get("test_iter") or math.ceil(images / batch)
     plan.test_batch_size = batch
     plan.fields["test_iter"] = test_iter
@@ -140,7 +140,7 @@ def _test_fields(plan: Plan, given: Mapping[str, Any], images: int, max_iter: in
     plan.notes.append(what)
 
 
-def test_batch(images: int, batch: int) -> int:
+def choose_test_batch(images: int, batch: int) -> int:
     """The batch size, up to twice the training one, whose whole batches overshoot `images` least.
 
     Testing keeps no gradients, so twice the training batch costs no more memory. Among equals the

@@ -1,0 +1,229 @@
+"""gen-prototxt on tiny LMDBs: what is read from them, what is written, what is refused; real Caffe's view."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caffekit.config import Settings, load_settings, shipped_folder
+from caffekit.errors import DataError, FormatError, UsageError
+from caffekit.formats.prototxt import read_net, read_solver
+from caffekit.netgen import ACTIVATIONS, TEMPLATES
+from caffekit.options import Options
+from caffekit.steps.gen_prototxt import gen_prototxt
+from tests.steps.databases import make_db, make_training_db
+
+
+def settings(tmp_path: Path, *overrides: str) -> Settings:
+    return load_settings(None, (f"data.work={tmp_path}", "name=t", *overrides))
+
+
+@pytest.fixture
+def dbs(tmp_path: Path) -> Path:
+    make_training_db(tmp_path / "t" / "train_lmdb", 130)
+    make_db(tmp_path / "t" / "val_lmdb", 20)
+    return tmp_path
+
+
+def test_the_three_files(dbs: Path) -> None:
+    report = gen_prototxt(
+        dbs / "net", settings(dbs, "solver.epochs=4", "seed=5", "train.snapshots.every=50%")
+    )
+    train, test = (layer for layer in read_net(dbs / "net/train_val.prototxt").layer if layer.type == "Data")
+    assert (train.data_param.source, train.data_param.batch_size) == (str(dbs / "t/train_lmdb"), 64)
+    assert (test.data_param.source, test.data_param.batch_size) == (str(dbs / "t/val_lmdb"), 20)
+    assert train.data_param.backend == train.data_param.LMDB
+    assert list(train.transform_param.mean_value) == [100.0] and train.transform_param.scale == 1 / 64
+    solver = read_solver(dbs / "net/solver.prototxt")
+    assert (solver.max_iter, solver.test_interval, list(solver.test_iter), solver.snapshot) == (12, 3, [1], 6)
+    assert (solver.net, solver.snapshot_prefix) == (str(dbs / "net/train_val.prototxt"), str(dbs / "net/t"))
+    assert solver.random_seed == 5 and solver.HasField("random_seed")
+    deploy = read_net(dbs / "net/deploy.prototxt")
+    assert list(deploy.layer[0].input_param.shape[0].dim) == [1, 1, 32, 32]
+    assert report.summary["classes"] == 10
+    assert "template lenet: the default for grey images" in report.summary["notes"]
+
+
+def test_colour_images_get_another_template(tmp_path: Path) -> None:
+    db = make_training_db(tmp_path / "db", 10, channels=3)
+    gen_prototxt(tmp_path / "net", settings(tmp_path), train_db=db)
+    assert read_net(tmp_path / "net/train_val.prototxt").name == "CIFAR10_quick"
+
+
+def test_without_validation_there_is_no_test_net(tmp_path: Path) -> None:
+    gen_prototxt(tmp_path / "net", settings(tmp_path), train_db=make_training_db(tmp_path / "db", 10))
+    solver = read_solver(tmp_path / "net/solver.prototxt")
+    assert not solver.test_iter and not solver.HasField("test_interval")
+    assert not any(layer.type == "Accuracy" for layer in read_net(tmp_path / "net/train_val.prototxt").layer)
+
+
+def test_classes_are_those_of_labels_txt(dbs: Path) -> None:
+    (dbs / "t/labels.txt").write_text("".join(f"c{i}\n" for i in range(12)))
+    assert gen_prototxt(dbs / "net", settings(dbs)).summary["classes"] == 12
+    (dbs / "t/labels.txt").write_text("a\nb\n")
+    with pytest.raises(DataError, match="label 9, but labels.txt names 2 classes"):
+        gen_prototxt(dbs / "net2", settings(dbs))
+
+
+def test_a_missing_contract_is_a_warning(tmp_path: Path) -> None:
+    report = gen_prototxt(tmp_path / "net", settings(tmp_path), train_db=make_db(tmp_path / "db", 10))
+    assert len(report.warnings) == 1 and "db.preprocess.yaml" in report.warnings[0]
+
+
+def test_dry_run_writes_nothing(dbs: Path) -> None:
+    report = gen_prototxt(dbs / "net", settings(dbs), Options(dry_run=True))
+    assert not (dbs / "net").exists() and report.lines[0].startswith("would write")
+
+
+def test_nothing_is_overwritten_unasked(dbs: Path) -> None:
+    (dbs / "net").mkdir()
+    (dbs / "net/solver.prototxt").write_text("mine")
+    with pytest.raises(UsageError, match="solver.prototxt exists already"):
+        gen_prototxt(dbs / "net", settings(dbs))
+    assert [p.name for p in (dbs / "net").iterdir()] == ["solver.prototxt"]
+    gen_prototxt(dbs / "net", settings(dbs), Options(overwrite=True))
+    assert read_solver(dbs / "net/solver.prototxt").max_iter == 90
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("net.crop=33",), r"net.crop 33 is larger than the images \(32x32\)"),
+        (("net.crop=12",), "lenet needs images of at least 16 pixels, got 12"),
+    ],
+)
+def test_what_does_not_fit(dbs: Path, overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gen_prototxt(dbs / "net", settings(dbs, *overrides))
+    assert not (dbs / "net").exists()
+
+
+def test_no_database(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no training LMDB at .*train_lmdb"):
+        gen_prototxt(tmp_path / "net", settings(tmp_path))
+
+
+OWN = """name: "mine"
+layer { name: "in" type: "Data" top: "x" top: "label" include { phase: TRAIN } data_param { batch_size: 1 } }
+layer { name: "in" type: "Data" top: "x" top: "label" include { phase: TEST } transform_param { scale: 0.5 crop_size: 24 } }
+layer { name: "fc" type: "InnerProduct" bottom: "x" top: "fc" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "sig" type: "Sigmoid" bottom: "fc" top: "fc" }
+layer { name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "acc" include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""  # noqa: E501
+
+
+def own(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "mine.prototxt").write_text(text)
+    return settings(tmp_path, f"net.prototxt={tmp_path / 'mine.prototxt'}")
+
+
+def test_a_net_of_ones_own_is_filled_in(dbs: Path) -> None:
+    report = gen_prototxt(dbs / "net", own(dbs, OWN))
+    net = read_net(dbs / "net/train_val.prototxt")
+    train, test, fc = net.layer[0], net.layer[1], net.layer[2]
+    assert (train.data_param.source, train.data_param.batch_size) == (str(dbs / "t/train_lmdb"), 64)
+    assert (test.data_param.source, test.data_param.batch_size) == (str(dbs / "t/val_lmdb"), 20)
+    assert list(train.transform_param.mean_value) == [100.0]
+    assert not test.transform_param.mean_value and test.transform_param.scale == 0.5
+    assert fc.inner_product_param.num_output == 10
+    deploy = read_net(dbs / "net/deploy.prototxt")
+    assert [(layer.name, layer.type) for layer in deploy.layer] == [
+        ("in", "Input"), ("fc", "InnerProduct"), ("sig", "Sigmoid"), ("prob", "Softmax"),
+    ]  # fmt: skip
+    assert list(deploy.layer[0].input_param.shape[0].dim) == [1, 1, 24, 24]
+    assert "fc: num_output 3 → 10" in report.summary["notes"]
+    assert "in: mean and scale are left as they are" in report.summary["notes"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("phase: TEST } transform", "phase: TRAIN } transform"),
+            "one Data layer for phase TRAIN alone, found 2",
+        ),
+        (('"SoftmaxWithLoss"', '"EuclideanLoss"'), "no classifier found"),
+        (('bottom: "x"', 'bottom: "y"'), "y"),
+        (("layer {", "lair {"), "mine.prototxt:2"),
+    ],
+)
+def test_nets_that_cannot_be_filled_in(dbs: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        gen_prototxt(dbs / "net", own(dbs, OWN.replace(*change)))
+    assert not (dbs / "net").exists()
+
+
+LOAD = """
+import sys, caffe
+for folder in sys.argv[1:]:
+    solver = caffe.get_solver(folder + "/solver.prototxt")
+    solver.step(2)
+    solver.test_nets[0].forward()
+    net = caffe.Net(folder + "/deploy.prototxt", caffe.TEST)
+    print(net.forward()["prob"].shape[1], float(solver.net.blobs["loss"].data))
+"""
+
+
+def load_in_caffe(interpreter: Path, nets: list[Path]) -> list[tuple[int, float]]:
+    """(outputs, loss) of each net after two iterations, one test and one deploy forward in real Caffe."""
+    command = [str(interpreter), "-c", LOAD, *map(str, nets)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [(int(n), float(loss)) for n, loss in (line.split() for line in done.stdout.splitlines())]
+
+
+@pytest.mark.bvlc
+def test_real_caffe_trains_every_template(bvlc: Path, tmp_path: Path) -> None:
+    db = make_training_db(tmp_path / "db", 70, channels=3, side=36, classes=4)
+    test = make_db(tmp_path / "v", 9, channels=3, side=36)
+    wishes = ("net.dropout=0.4", "net.crop=32", "net.mirror=true", "solver.clip_gradients=9")
+    for template in TEMPLATES:
+        s = settings(tmp_path, f"net.template={template}", *wishes)
+        gen_prototxt(tmp_path / template, s, train_db=db, test_db=test)
+    loaded = load_in_caffe(bvlc, [tmp_path / template for template in TEMPLATES])
+    assert len(loaded) == len(TEMPLATES)
+    assert all(outputs == 9 and 0 < loss < 50 for outputs, loss in loaded)
+
+
+SOLVERS = [
+    ("lr_policy=fixed", "type=Nesterov"),
+    ("lr_policy=exp", "type=AdaGrad"),
+    ("lr_policy=inv", "type=RMSProp"),
+    ("lr_policy=poly", "type=AdaDelta"),
+    ("lr_policy=sigmoid", "type=Adam"),
+    (
+        "lr_policy=multistep",
+        "stepvalue=[1, 2]",
+        "regularization_type=L1",
+        "iter_size=2",
+        "snapshot_format=HDF5",
+    ),
+]
+
+
+@pytest.mark.bvlc
+def test_real_caffe_knows_every_solver_and_activation(bvlc: Path, dbs: Path) -> None:
+    nets = []
+    for activation, wishes in zip(ACTIVATIONS, SOLVERS, strict=True):
+        nets.append(dbs / f"net_{activation}")
+        overrides = [f"net.activation={activation}", *(f"solver.{wish}" for wish in wishes)]
+        gen_prototxt(nets[-1], settings(dbs, *overrides))
+    assert [outputs for outputs, _ in load_in_caffe(bvlc, nets)] == [10] * len(nets)
+
+
+CONFIGS = sorted(shipped_folder("configs").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
+def test_every_shipped_config_generates(path: Path, tmp_path: Path) -> None:
+    s: Any = load_settings(path)
+    size, gray = s.gen_lmdb.resize, s.gen_lmdb.gray
+    db = make_training_db(tmp_path / "db", 40, channels=1 if gray else 3, side=size.width if size else 64)
+    report = gen_prototxt(
+        tmp_path / "net", s, train_db=db, test_db=make_db(tmp_path / "v", 9, channels=1 if gray else 3)
+    )
+    assert report.exit_code == 0 and (tmp_path / "net/deploy.prototxt").exists()
