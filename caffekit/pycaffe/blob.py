@@ -45,6 +45,14 @@ class _Memory:
         else:
             self.tensor, self.shape, self.shown = value, tuple(value.shape), False
 
+    def seen_as(self, shape: tuple[int, ...]) -> _Memory:
+        """The same memory in another shape of as many values."""
+        if shape == self.shape:
+            return self
+        view = _Memory(shape)
+        view.tensor = self.get().view(shape)
+        return view
+
     def host(self) -> Array:
         """A writable view of the content."""
         tensor = self.get()
@@ -121,8 +129,8 @@ class Blob:
         self._data = other._data
 
     def share(self, other: Blob) -> None:
-        """Hold the same values and the same gradient as `other` (a shared parameter)."""
-        self._data, self._diff = other._data, other._diff
+        """Hold the same values and the same gradient as `other` (a shared parameter), in one's own shape."""
+        self._data, self._diff = other._data.seen_as(self.shape), other._diff.seen_as(self.shape)
 
     def _legacy(self, axis: int) -> int:
         return self.shape[axis] if axis < len(self.shape) else 1

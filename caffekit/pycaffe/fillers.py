@@ -40,8 +40,7 @@ def _uniform(filler: Any, shape: Shape) -> Values:
 def _gaussian(filler: Any, shape: Shape) -> Values:
     values = rng().gaussian(filler.mean, filler.std, math.prod(shape))
     if filler.sparse >= 0:  # on average `sparse` non-zero inputs for each output
-        keep = np.float32(filler.sparse / shape[0])
-        values *= rng().words(values.size).astype(np.float32) <= keep * np.float32(2**32)
+        values *= rng().bernoulli(filler.sparse / shape[0], values.size)
     return values
 
 

@@ -67,6 +67,11 @@ class Rng:
             out[redraw] = self.words(redraw.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
         return out
 
+    def bernoulli(self, p: float, n: int) -> NDArray[np.bool_]:
+        """`n` booleans, each true with probability `p`, as Boost's distribution draws them."""
+        out: NDArray[np.bool_] = self.words(n).astype(np.float32) <= np.float32(p) * np.float32(2**32)
+        return out
+
     def gaussian(self, mean: float, std: float, n: int) -> NDArray[np.float32]:
         """`n` normally distributed float32 numbers (the distribution is Caffe's, the stream is not yet)."""
         return self.state.normal(mean, std, n).astype(np.float32)

@@ -48,7 +48,7 @@ class Net:
         self.blob_loss_weights = OrderedDict((name, built.loss_weights[name]) for name in built.blobs)
         self.learnable = built.learnable
         names = [layer.layer_param.name for layer in built.layers]
-        self._layer_names = names
+        self._layer_names, self._blob_names = names, list(built.blobs)
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict(zip(names, built.layers, strict=True))
         self.bottom_names = OrderedDict(zip(names, built.bottoms, strict=True))
         self.top_names = OrderedDict(zip(names, built.tops, strict=True))

@@ -1,3 +1,4 @@
+# -*- coding: utf-8 -*-
 """One layer case run forward and backward by any module that plays `caffe`.
 
 Under real Caffe it records what our layers must equal:
@@ -5,7 +6,8 @@ Under real Caffe it records what our layers must equal:
 writes a .npz beside each .prototxt. Inputs, parameters and top gradients are made from a fixed seed, so only
 results are stored. Runs under Python 3.9 with numpy 1.19, where real Caffe lives.
 
-A line `# labels: N` in a case makes blob `label` hold integers in 0 … N-1; `# phase: TRAIN` sets the phase.
+A line `# labels: N` in a case makes blob `label` hold integers in 0 … N-1; `# phase: TRAIN` sets the phase;
+`# seed: N` seeds Caffe's own random stream and keeps the parameters as the fillers made them.
 """
 
 import os
@@ -20,10 +22,13 @@ def run_case(caffe, path):
     with open(path) as file:
         text = file.read()
     phase = caffe.TRAIN if "# phase: TRAIN" in text else caffe.TEST
+    seed = re.search(r"# seed: (\d+)", text)
+    if seed:
+        caffe.set_random_seed(int(seed.group(1)))
     net = caffe.Net(path, phase)
     random = np.random.RandomState(7)
     _fill_inputs(net, text, random)
-    for blobs in net.params.values():
+    for blobs in net.params.values() if not seed else []:
         for blob in blobs:
             blob.data[...] = random.uniform(-1, 1, blob.data.shape)
     out = {}
@@ -41,6 +46,8 @@ def run_case(caffe, path):
     for layer, blobs in net.params.items():
         for i, blob in enumerate(blobs):
             out["diff/%s/%d" % (layer, i)] = np.array(blob.diff)
+            if seed:
+                out["filled/%s/%d" % (layer, i)] = np.array(blob.data)
     return out
 
 

@@ -6,6 +6,7 @@ import torch
 
 from caffekit.formats.caffe_pb2 import TRAIN
 from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.mode import rng
 
 
 class Dropout(Layer):
@@ -19,4 +20,10 @@ class Dropout(Layer):
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         ratio = self.layer_param.dropout_param.dropout_ratio
-        return [torch.nn.functional.dropout(bottom[0], ratio, training=self.phase == TRAIN)]
+        x = bottom[0]
+        if self.phase != TRAIN:
+            return [x.clone()]
+        if x.device.type != "cpu":  # BVLC draws from cuRAND there
+            return [torch.nn.functional.dropout(x, ratio)]
+        keep = torch.from_numpy(rng().bernoulli(1 - ratio, x.numel())).reshape(x.shape)
+        return [x * (keep * (1 / (1 - ratio)))]

@@ -11,7 +11,7 @@ from caffekit.pycaffe.layer import Layer
 
 
 class PReLU(Layer):
-    """y = max(x, 0) + a_c · min(x, 0), the slope a learned per channel (He et al. 2015).
+    """y = x for x > 0, else a_c · x, the slope a learned per channel (He et al. 2015).
 
     Bottom (N, C, …) → top of the same shape. Parameter: slopes (C), or () with channel_shared.
     prelu_param: filler (constant 0.25), channel_shared (false).
@@ -26,4 +26,4 @@ class PReLU(Layer):
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         x = bottom[0]
         slope = params[0].reshape(1, -1, *[1] * (x.dim() - 2))
-        return [x.clamp(min=0) + slope * x.clamp(max=0)]
+        return [torch.where(x > 0, x, slope * x)]
