@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Nets announce every layer, as Caffe does; tests read the log where they are about it.
+os.environ.setdefault("GLOG_minloglevel", "1")
+
 ROOT = Path(__file__).parent.parent
 
 

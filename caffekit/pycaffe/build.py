@@ -80,8 +80,9 @@ def _add_layer(
 def make_layer(param: Any, phase: int) -> Layer:
     """The layer object for `param`; ValueError with the nearest known type for an unknown one."""
     if param.type not in LAYERS:
-        near = difflib.get_close_matches(param.type, LAYERS, 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        folded = {name.lower(): name for name in LAYERS}
+        near = difflib.get_close_matches(param.type.lower(), folded, 1)
+        meant = f"; did you mean {folded[near[0]]}?" if near else ""
         raise ValueError(f"layer '{param.name}': unknown layer type: {param.type}{meant} (known: {', '.join(LAYERS)})")
     return LAYERS[param.type](param, phase)
 

@@ -1,0 +1,66 @@
+"""Blobs: writable views, sharing, and the host side of a GPU blob."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from caffekit.pycaffe.blob import Blob
+
+
+def test_what_is_written_through_data_is_computed_with() -> None:
+    blob = Blob((2, 3))
+    blob.data[...] = 5
+    blob.data[0, 1] += 1
+    assert blob.value.tolist() == [[5, 6, 5], [5, 5, 5]]
+
+
+def test_a_view_stays_live_when_the_net_computes_anew() -> None:
+    blob = Blob((3,))
+    view = blob.data
+    blob.value = torch.tensor([1.0, 2, 3])
+    assert view.tolist() == [1, 2, 3]
+
+
+def test_reshape_keeps_values_of_equal_count_only() -> None:
+    blob = Blob((2, 3))
+    blob.data[...] = np.arange(6).reshape(2, 3)
+    blob.reshape(3, 2)
+    assert blob.data.ravel().tolist() == list(range(6))
+    blob.reshape(4)
+    assert blob.data.shape == blob.diff.shape == (4,)
+
+
+def test_shared_data_has_a_gradient_of_its_own() -> None:
+    owner, other = Blob((2,)), Blob((2,))
+    other.share_data(owner)
+    owner.data[0] = 7
+    owner.diff[0] = 3
+    assert other.data[0] == 7
+    assert other.diff[0] == 0
+
+
+def test_shared_parameters_of_other_shapes_are_one_memory() -> None:
+    owner, other = Blob((2, 3)), Blob((3, 2))
+    other.share(owner)
+    other.data[2, 1] = 9
+    other.diff[0, 0] = 4
+    assert owner.data[1, 2] == 9
+    assert owner.diff[0, 0] == 4
+
+
+def test_legacy_axes_are_one_where_there_are_none() -> None:
+    blob = Blob((4, 3))
+    assert (blob.num, blob.channels, blob.height, blob.width) == (4, 3, 1, 1)
+
+
+def test_the_mirror_of_device_memory() -> None:
+    """On a device, whoever was asked for last holds the newer values (the device played by another tensor)."""
+    blob = Blob((2,))
+    memory = blob._data
+    memory.get()
+    memory.mirror = torch.tensor([1.0, 2.0])
+    memory.mirror_is_newer = True
+    assert blob.value.tolist() == [1, 2]
+    memory.mirror[0] = 8
+    assert blob.value.tolist() == [1, 2], "the user's view counts only after it was asked for again"

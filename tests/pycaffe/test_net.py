@@ -1,0 +1,143 @@
+"""Net: construction, weights, hooks, shapes, and the errors BVLC would abort on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffekit.pycaffe as caffe
+from caffekit.errors import FormatError
+
+NET = """
+name: "little"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } include { phase: TRAIN } }
+layer {
+  name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }
+}
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer {
+  name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } }
+}
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" include { phase: TRAIN } }
+layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc" include { phase: TRAIN } }
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" include { phase: TEST } }
+"""
+
+
+@pytest.fixture
+def prototxt(tmp_path: Path) -> str:
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    return str(path)
+
+
+def test_phases_names_and_shapes(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    assert list(net.blobs) == ["data", "conv", "ip", "prob"]
+    assert net.inputs == ["data"]
+    assert net.outputs == ["prob"]
+    assert net.blobs["conv"].shape == (2, 4, 6, 6)
+    assert [blob.shape for blob in net.params["ip"]] == [(5, 144), (5,)]
+    train = caffe.Net(prototxt, caffe.TRAIN)
+    assert train.outputs == ["acc", "loss"]
+    assert train.blob_loss_weights["loss"] == 1
+    assert "ip_ip_0_split" in train.layer_dict
+
+
+def test_forward_by_keyword_and_batch_reshape(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    net.blobs["data"].reshape(1, 3, 8, 8)
+    net.reshape()
+    assert net.blobs["prob"].shape == (1, 5)
+    out = net.forward(data=np.ones((1, 3, 8, 8)))
+    np.testing.assert_allclose(out["prob"].sum(), 1, rtol=1e-5)
+    with pytest.raises(Exception, match="do not match"):
+        net.forward(images=np.ones((1, 3, 8, 8)))
+    with pytest.raises(Exception, match="batch sized"):
+        net.forward(data=np.ones((2, 3, 8, 8)))
+
+
+def test_partial_forward_takes_what_the_user_wrote(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    net.blobs["conv"].data[...] = 0
+    net.params["ip"][1].data[...] = [0, 0, 9, 0, 0]
+    assert net.forward(start="ip")["prob"].argmax() == 2
+
+
+def test_saved_weights_come_back(prototxt: str, tmp_path: Path) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    net.save(str(tmp_path / "a.caffemodel"))
+    again = caffe.Net(prototxt, str(tmp_path / "a.caffemodel"), caffe.TEST)
+    for name, blobs in net.params.items():
+        for mine, theirs in zip(blobs, again.params[name], strict=True):
+            np.testing.assert_array_equal(mine.data, theirs.data)
+
+
+def test_weights_of_another_shape_are_refused_in_caffes_words(prototxt: str, tmp_path: Path) -> None:
+    caffe.Net(prototxt, caffe.TEST).save(str(tmp_path / "a.caffemodel"))
+    other = tmp_path / "other.prototxt"
+    other.write_text(NET.replace("num_output: 5", "num_output: 6"))
+    with pytest.raises(ValueError, match=r"layer 'ip'; shape mismatch.  Source param shape is 5 144 \(720\)"):
+        caffe.Net(str(other), str(tmp_path / "a.caffemodel"), caffe.TEST)
+
+
+def test_hooks_see_every_layer_in_order(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TRAIN)
+    seen: list[tuple[str, int]] = []
+    for when in ("before_forward", "after_forward", "before_backward", "after_backward"):
+        getattr(net, when)(lambda i, when=when: seen.append((when, i)))
+    net.forward()
+    net.backward()
+    count = len(net.layers)
+    assert seen[:2] == [("before_forward", 0), ("after_forward", 0)]
+    assert [i for when, i in seen if when == "before_backward"] == list(reversed(range(count)))
+
+
+def test_gradient_equals_the_loss_difference(prototxt: str) -> None:
+    """The chain of layers, checked numerically: a step along the gradient changes the loss as it says."""
+    caffe.set_random_seed(1)
+    net = caffe.Net(prototxt, caffe.TRAIN)
+    net.blobs["data"].data[...] = np.random.RandomState(0).uniform(-1, 1, (2, 3, 8, 8))
+    net.blobs["label"].data[...] = [1, 4]
+    weight = net.params["conv"][0]
+    before = net._forward(0, len(net.layers) - 1)
+    net.clear_param_diffs()
+    net.backward()
+    slope = float((weight.diff**2).sum())
+    weight.data[...] += 1e-3 * weight.diff
+    after = net._forward(0, len(net.layers) - 1)
+    np.testing.assert_allclose((after - before) / 1e-3, slope, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('type: "ReLU"', 'type: "Relu"'), r"layer 'relu': unknown layer type: Relu; did you mean ReLU\?"),
+        (('bottom: "conv" top: "ip"', 'bottom: "cnv" top: "ip"'), "Unknown bottom blob 'cnv'"),
+        (("kernel_size: 3", "kernel_size: 9"), "layer 'conv'"),
+        (('type: "xavier"', 'type: "xavir"'), "unknown filler type: xavir"),
+        (('bottom: "ip" top: "prob"', 'bottom: "ip" top: "data"'), "Top blob 'data' produced by multiple sources"),
+    ],
+)
+def test_what_bvlc_aborts_on_is_an_exception(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    path = tmp_path / "bad.prototxt"
+    path.write_text(NET.replace(*change))
+    with pytest.raises((ValueError, FormatError), match=message):
+        caffe.Net(str(path), caffe.TEST)
+
+
+def test_a_label_out_of_range_is_named(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TRAIN)
+    net.blobs["label"].data[...] = [1, 5]
+    with pytest.raises(ValueError, match=r"label 5 \(item 1 of the batch\) is outside 0 … 4"):
+        net.forward()
+
+
+def test_a_missing_file_is_pycaffes_error() -> None:
+    with pytest.raises(RuntimeError, match="Could not open file nothing.prototxt"):
+        caffe.Net("nothing.prototxt", caffe.TEST)
