@@ -65,7 +65,8 @@ def test_every_room_has_a_floor() -> None:
 @pytest.mark.parametrize("path", sorted((PACKAGE / "inside_caffe").glob("*.py")), ids=lambda p: p.name)
 def test_inside_caffe_stands_alone(path: Path) -> None:
     """It runs beside real Caffe, where neither caffekit nor its dependencies are installed."""
-    allowed = {"caffe", "numpy", "__future__"} | set(sys.stdlib_module_names)
+    neighbours = {other.stem for other in path.parent.glob("*.py")}
+    allowed = {"caffe", "numpy", "__future__"} | set(sys.stdlib_module_names) | neighbours
     assert {name.split(".")[0] for name in imports_of(path)} <= allowed
 
 

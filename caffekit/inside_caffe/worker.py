@@ -1,0 +1,303 @@
+"""The training worker: trains one solver through the pycaffe API and tells its parent what happens.
+
+    PYTHON worker.py JOB.json
+
+Runs under any interpreter in which `import caffe` works (Python 2.7 or 3), so it imports only the standard
+library, numpy, caffe and its neighbours in this folder. Events go to the file descriptor that the job names, commands come on standard
+input, the engine's own log goes to standard error; docs/events.md describes them.
+The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null),
+skip {data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display, max_iter,
+iter_size, test_iter [per test net], best {output, higher, value} or null.
+"""
+from __future__ import division, print_function
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+from talk import Pipe
+
+STUCK = 87.3365  # -log(FLT_MIN): the softmax probability of the true class underflowed
+STUCK_TOLERANCE = 1e-3
+
+
+class Leave(Exception):
+    """Raised inside a callback to leave the solver's loop."""
+
+    def __init__(self, reason, snapshot):
+        Exception.__init__(self, reason)
+        self.reason, self.snapshot = reason, snapshot
+
+
+def sum_of_squares(arrays):
+    """(sum of squares, number of elements that are not finite)."""
+    total, bad = 0.0, 0
+    for array in arrays:
+        flat = array.ravel()
+        square = float(np.dot(flat, flat))
+        if not square < 1e38:  # overflown in float32, or nan: look closer
+            square = float(np.square(flat, dtype=np.float64).sum())
+            bad += int(flat.size - np.isfinite(flat).sum())
+        total += square
+    return total, bad
+
+
+class Worker(object):
+    """One training: the solver, what is watched in it, and the books since the last display."""
+
+    def __init__(self, job, caffe):
+        self.job, self.pipe = job, Pipe(job["events_fd"])
+        self.solver = solver = caffe.get_solver(str(job["solver"]))
+        self.load()
+        self.net = net = solver.net
+        self.blobs = net.blobs
+        self.outputs = list(net.outputs)
+        weights = net.blob_loss_weights
+        self.losses = [(name, float(weights[name])) for name in self.blobs if weights[name]]
+        self.relus = [(name, net.top_names[name][0]) for name, layer in zip(net._layer_names, net.layers) if layer.type == "ReLU"]
+        self.params = self.own_params()
+        self.start = self.snapshotted = solver.iter
+        self.best = (job.get("best") or {}).get("value")
+        self.asked_to_stop, self.sub_losses = False, []
+        self.alarmed, self.display_iter, self.display_time = False, solver.iter, time.time()
+        self.clear_books()
+        for index, test_net in enumerate(solver.test_nets):
+            self.watch_test(index, test_net)
+        if job["iter_size"] > 1:
+            last = len(net.layers) - 1
+            net.after_forward(lambda layer: self.sub_losses.append(self.read_losses()) if layer == last else None)
+        solver.add_callback(self.on_start, self.on_gradients_ready)
+
+    def load(self):
+        """Weights or state; then on in the data, which Caffe itself would begin again at the first record."""
+        job, solver = self.job, self.solver
+        for path in job["weights"]:
+            for net in [solver.net] + list(solver.test_nets):
+                net.copy_from(str(path))
+        if job["restore"]:
+            solver.restore(str(job["restore"]))
+        for index, (name, layer) in enumerate(zip(solver.net._layer_names, solver.net.layers)):
+            batches = job["skip"].get(name, 0)
+            if batches and hasattr(layer, "skip"):
+                layer.skip(batches)
+            else:
+                for _ in range(batches):
+                    solver.net._forward(index, index)
+
+    def own_params(self):
+        """The parameter blobs, each once: layers that share one see the same memory."""
+        found, seen, keep = [], set(), []
+        for name in self.net.params:
+            for blob in self.net.params[name]:
+                data = blob.data
+                keep.append(data)  # so that two addresses are never equal by chance
+                address = data.__array_interface__["data"][0] if data.size else id(blob)
+                if address not in seen:
+                    seen.add(address)
+                    found.append(blob)
+        return found
+
+    def send(self, event, **fields):
+        self.pipe.send(event, self.solver.iter, **fields)
+
+    # --- the loop -------------------------------------------------------------------------------------
+
+    def run(self):
+        """Train to max_iter by one solve(): one step(max_iter - iter), then the last snapshot, display and test.
+
+        Not slices of step(): average_loss would lose its window at each. solve() rather than step(), because
+        it also ends as `caffe train` ends, with its log lines in their order. Raising in a callback or hook
+        leaves either cleanly in BVLC Caffe 1.0, within a test pass too, and snapshot() works afterwards.
+        """
+        reason = "done"
+        try:
+            self.poll()
+            self.solver.solve()
+            self.note_snapshot()
+        except Leave as leave:
+            reason = leave.reason
+            if leave.snapshot:
+                self.snapshot()
+        self.send("end", reason=reason)
+
+    def on_start(self):
+        self.note_snapshot()
+        self.poll()
+
+    def on_gradients_ready(self):
+        losses = self.sub_losses or [self.read_losses()]
+        self.sub_losses = []
+        loss = sum(self.weighted(each) for each in losses) / len(losses)
+        self.count(loss, losses)
+        if self.job["display"] and self.solver.iter % self.job["display"] == 0:
+            self.display(loss)
+        elif self.nonfinite and not self.alarmed:
+            self.alarmed = True
+            self.send("alarm", loss=loss, outputs=self.values(self.net, self.outputs))
+        self.poll()
+
+    def poll(self):
+        """Obey what the parent, or a signal, has asked for."""
+        for command in self.pipe.commands():
+            if command == "snapshot":
+                self.snapshot()
+            elif command == "abort":
+                raise Leave("stopped", snapshot=False)
+            elif command == "stop":
+                self.asked_to_stop = True
+        if self.asked_to_stop:
+            raise Leave("stopped", snapshot=True)
+        if self.pipe.orphaned:
+            raise Leave("orphaned", snapshot=True)
+
+    # --- what is seen -----------------------------------------------------------------------------------
+
+    def read_losses(self):
+        return [self.blobs[name].data.ravel().tolist() for name, _ in self.losses]
+
+    def weighted(self, values):
+        return sum(weight * sum(each) for (_, weight), each in zip(self.losses, values))
+
+    def clear_books(self):
+        self.iters = self.nonfinite = self.saturated = 0
+        self.loss_max = None
+
+    def count(self, loss, losses):
+        self.iters += 1
+        # No comparison with a nan is true, so the first one stays the maximum.
+        if self.loss_max is None or loss > self.loss_max or math.isnan(loss):
+            self.loss_max = loss
+        if math.isnan(loss) or math.isinf(loss):
+            self.nonfinite += 1
+        if any(abs(value - STUCK) < STUCK_TOLERANCE for values in losses for each in values for value in each):
+            self.saturated += 1
+
+    def values(self, net, names):
+        return dict((name, net.blobs[name].data.ravel().tolist()) for name in names)
+
+    def display(self, loss):
+        now = time.time()
+        grads, bad_grads = sum_of_squares(blob.diff for blob in self.params)
+        weights, bad_weights = sum_of_squares(blob.data for blob in self.params)
+        outputs = self.values(self.net, self.outputs)
+        bad_outputs = sum(1 for each in outputs.values() for value in each if math.isnan(value) or math.isinf(value))
+        since = {"iters": self.iters, "loss_max": self.loss_max, "nonfinite": self.nonfinite, "saturated": self.saturated}
+        self.send(
+            "display", loss=loss, lr=getattr(self.solver, "lr", None), outputs=outputs,
+            grad_norm=math.sqrt(grads), weight_norm=math.sqrt(weights),
+            nonfinite={"outputs": bad_outputs, "grads": bad_grads, "weights": bad_weights},
+            dead=dict((name, self.dead(blob)) for name, blob in self.relus),
+            since=since, seconds=now - self.display_time)
+        self.display_time, self.alarmed = now, False
+        self.clear_books()
+
+    def dead(self, name):
+        """The share of units (channels, where there are some) that are 0 for the whole batch."""
+        data = self.blobs[name].data
+        if data.ndim < 2 or not data.size:
+            return 0.0
+        rest = tuple(axis for axis in range(data.ndim) if axis != 1)
+        return 1.0 - float((data != 0).any(axis=rest).mean())
+
+    def watch_test(self, index, net):
+        """Sum the outputs of each batch of a test pass as Caffe does (float32), and tell the means."""
+        last, rounds, sums, done = len(net.layers) - 1, self.job["test_iter"][index], {}, [0]
+        weights = net.blob_loss_weights
+
+        def before(layer):
+            if layer == 0:
+                self.note_snapshot()
+                self.poll()
+
+        def after(layer):
+            if layer != last:
+                return
+            for name in net.outputs:
+                sums[name] = sums.get(name, 0) + net.blobs[name].data.ravel()
+            done[0] += 1
+            if done[0] == rounds:
+                means = dict((name, (total / np.float32(rounds)).tolist()) for name, total in sums.items())
+                self.send("test", net=index, outputs=means,
+                          losses=dict((name, float(weights[name])) for name in net.outputs if weights[name]))
+                sums.clear()
+                done[0] = 0
+                self.keep_best(index, means)
+
+        net.before_forward(before)
+        net.after_forward(after)
+
+    # --- snapshots --------------------------------------------------------------------------------------
+
+    def keep_best(self, index, means):
+        """Snapshot the weights that have just been tested, when they are the best so far."""
+        best = self.job.get("best")
+        if not best or index or best["output"] not in means or self.solver.iter == self.start:
+            return
+        value = means[best["output"]][0]
+        if self.best is None or (value > self.best if best["higher"] else value < self.best):
+            self.best = value
+            self.snapshot()
+
+    def snapshot(self):
+        if self.snapshotted != self.solver.iter or self.solver.iter == self.start:
+            self.solver.snapshot()
+            self.tell_snapshot()
+
+    def note_snapshot(self):
+        """Tell of the snapshot that the solver itself took after its last update."""
+        iteration, every = self.solver.iter, self.job["snapshot"]
+        due = iteration >= self.job["max_iter"] or (every and iteration % every == 0)
+        if due and self.snapshotted != iteration and os.path.exists(self.paths()[1]):
+            self.tell_snapshot()
+
+    def paths(self):
+        suffix = ".h5" if self.job["snapshot_format"] == "HDF5" else ""
+        stem = "%s_iter_%d" % (self.job["snapshot_prefix"], self.solver.iter)
+        return stem + ".caffemodel" + suffix, stem + ".solverstate" + suffix
+
+    def tell_snapshot(self):
+        self.snapshotted = self.solver.iter
+        model, state = self.paths()
+        self.send("snapshot", model=model, state=state, finite=not sum_of_squares(blob.data for blob in self.params)[1])
+
+    def tell_start(self, caffe):
+        job, net = self.job, self.net
+        tops = net.top_names[net._layer_names[0]]
+        shape = self.blobs[tops[0]].data.shape if tops else ()
+        self.send(
+            "start", max_iter=job["max_iter"], display=job["display"], caffe=str(getattr(caffe, "__version__", "unknown")),
+            device="cpu" if job["device"] is None else "gpu %d" % job["device"], losses=dict(self.losses),
+            relus=[name for name, _ in self.relus], parameters=int(sum(blob.data.size for blob in self.params)),
+            batch_size=int(shape[0]) if shape else None)
+
+
+def main(path):
+    with open(path) as file:
+        job = json.load(file)
+    worker = None
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and says what to do
+    try:
+        import caffe
+
+        if job["device"] is None:
+            caffe.set_mode_cpu()
+        else:
+            caffe.set_mode_gpu()
+            caffe.set_device(job["device"])
+        worker = Worker(job, caffe)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(worker, "asked_to_stop", True))
+        worker.tell_start(caffe)
+        worker.run()
+    except Exception as error:
+        iteration = worker.solver.iter if worker else 0
+        Pipe(job["events_fd"]).send("error", iteration, kind=type(error).__name__, message=str(error))
+        raise
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
