@@ -60,6 +60,8 @@ class Evidence:
     frames: list[str] = field(default_factory=list)
     """Functions on the stack of a crash."""
     labels: list[Labels] = field(default_factory=list)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """(C, H, W) of the data by phase: {"TRAIN": …}."""
     bad_weights: dict[str, list[str]] = field(default_factory=dict)
     """Non-finite blobs by file."""
 

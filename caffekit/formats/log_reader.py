@@ -74,6 +74,11 @@ class Log:
     """"done", "stopped", or None: the log just ends."""
     solver_text: str = ""
     net_text: str = ""
+    """The solver and the train net as the log quotes them (glog cuts a message at 30,000 bytes)."""
+    data_shape: tuple[int, ...] = ()
+    """N, C, H, W of the first data layer."""
+    frames: list[str] = field(default_factory=list)
+    """Caffe's functions on the stack of a crash."""
 
 
 def read_log(path: Path | str) -> Log:
@@ -112,6 +117,8 @@ _STAMP = re.compile(r"[IWEF]?(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})")
 _PREFIX = re.compile(r"\s*(?:\[\d+\] )?[IWEF]\d{4} \d\d:\d\d:")
 # A console that wraps at its width leaves a gap inside words and numbers.
 _WRAP = re.compile(r"(?<=[\w.]) {8,}(?=[\w.])")
+_DATA_SIZE = re.compile(r"output data size: (\d+(?:,\d+)+)")
+_FRAME = re.compile(r"\s*(?:PC: )?@\s+0x[0-9a-f]+\s+(caffe::\w.*)")
 _GLUED = re.compile(r"(?<=\S)\s+(?=(?:Test|Train) net output #)")
 
 
@@ -151,6 +158,12 @@ class _Reader:
                 return
         if "        " in text and _PREFIX.match(text):
             text = _WRAP.sub("", text)
+        if "output data size: " in text and (match := _DATA_SIZE.search(text)):
+            self.log.data_shape = self.log.data_shape or tuple(map(int, match[1].split(",")))
+            return
+        if "@ " in text and (match := _FRAME.match(text)):
+            self.log.frames.append(match[1])
+            return
         parts = _GLUED.split(text) if text.count("net output #") or "Testing net" in text else [text]
         for part in parts:
             found = parse_message(part)
