@@ -9,6 +9,8 @@ import pytest
 
 # Nets announce every layer, as Caffe does; tests read the log where they are about it.
 os.environ.setdefault("GLOG_minloglevel", "1")
+# Several test processes share few cores: threads that spin while they wait would slow each other manyfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parent.parent
 
