@@ -21,6 +21,8 @@ OVERFLOW = 100.0
 PATIENCE = 5
 # … and so many displays back at the start's level, after having come down to a third of it, are a collapse.
 COLLAPSED = 10
+# The loss of smaller batches is too noisy for one display to show where training started.
+NOISY = 8
 RECENT = 50
 
 
@@ -49,6 +51,7 @@ class Watcher:
         self.reference = reference
         self._given = reference is not None
         self._healthy: deque[float] = deque(maxlen=RECENT)
+        self._accepted: deque[int] = deque(maxlen=1000)
         self._first: list[float] = []
         self._best = math.inf
         self._suspect: int | None = None
@@ -75,17 +78,23 @@ class Watcher:
             waiting = self._suspect is not None or self._saturated is not None
             if not (self.verdict or waiting or self._doubtful(seen)):
                 self._accept(seen)
+            if self.verdict:  # what looked well while it was already broken does not count
+                at = self.verdict.at_iteration
+                self.last_healthy = max((it for it in self._accepted if it < at), default=None)
         return self.verdict
 
     def _accept(self, seen: Observation) -> None:
         """A healthy display."""
         self.last_healthy = seen.iter
+        self._accepted.append(seen.iter)
         self._healthy.append(seen.value)
         if len(self._first) < PATIENCE:
             self._first.append(seen.value)
         if not self._given:
-            # A run that starts at iteration 0 shows the untrained loss at once; a resumed one does not.
-            self.reference = self._first[0] if self.seen[0].iter == 0 else max(self._first)
+            # A run that starts at iteration 0 shows the untrained loss at once; a resumed one, or one on
+            # single images, does not.
+            clear = self.seen[0].iter == 0 and (self.batch_size or NOISY) >= NOISY
+            self.reference = self._first[0] if clear else max(self._first)
         if len(self._healthy) >= PATIENCE:
             self._best = min(self._best, median(list(self._healthy)[-PATIENCE:]))
 
@@ -122,19 +131,19 @@ class Watcher:
 
     def _exploded(self, seen: Observation) -> Verdict | None:
         """Finite, but far above what this training has shown and started with."""
-        if self.reference is None or not self._healthy:
+        if self.reference is None:
             return None
-        value, usual = seen.value, median(self._healthy)
-        start = max(self.reference, usual)
-        top = max(start, max(self._healthy))
-        certain = value > OVERFLOW * top > 0
-        if certain or self._suspicious(value, usual, top):
-            if certain or self._suspect is not None:
+        if self._healthy:
+            value, usual = seen.value, median(self._healthy)
+            top = max(self.reference, usual, max(self._healthy))
+            certain = value > OVERFLOW * top > 0
+            if certain or self._suspicious(value, usual, top):
+                if not certain and self._suspect is None:
+                    self._suspect = seen.iter
+                    return None
                 since = seen.iter if self._suspect is None else self._suspect
                 reason = f"iteration {seen.iter}: loss = {value:g}, where {usual:g} was usual before"
                 return Verdict("diverged", since, "explosion", [reason], self._grown(seen))
-            self._suspect = seen.iter
-            return None
         self._suspect = None
         return self._above(seen) or self._collapse(seen)
 
@@ -144,8 +153,8 @@ class Watcher:
 
     def _doubtful(self, seen: Observation) -> bool:
         """Well above the loss of the untrained net, worse than knowing nothing: not (yet) a verdict."""
-        resumed = not self._given and self.seen[0].iter > 0
-        return seen.value > (JUMP if resumed else ABOVE_START) * (self.reference or math.inf)
+        unclear = not self._given and (self.seen[0].iter > 0 or (self.batch_size or NOISY) < NOISY)
+        return seen.value > (JUMP if unclear else ABOVE_START) * (self.reference or math.inf)
 
     def _above(self, seen: Observation) -> Verdict | None:
         last = list(self.seen)[-PATIENCE:]
