@@ -273,18 +273,19 @@ class _Clock:
     def __init__(self) -> None:
         self.start: datetime | None = None
         self.last: datetime | None = None
-        self.year = 2000  # a leap year, so that every date exists
+        self.years = timedelta()
 
     def seconds(self, text: str) -> float | None:
         match = _STAMP.search(text)
         if not match:
             return None
         try:
-            now = datetime(self.year, *map(int, match.groups()))  # type: ignore[arg-type]
+            # (A leap year, so that every date exists.)
+            now = datetime(2000, *map(int, match.groups())) + self.years  # type: ignore[arg-type]
         except ValueError:
             return None
         if self.last and self.last - now > timedelta(days=180):
-            self.year += 4
-            now = now.replace(year=self.year)
+            self.years += timedelta(days=366)
+            now += timedelta(days=366)
         self.start, self.last = self.start or now, now
         return (now - self.start).total_seconds()
