@@ -7,7 +7,7 @@ library, numpy, caffe and its neighbours in this folder. Events go to the file d
 input, the engine's own log goes to standard error; docs/events.md describes them.
 The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null),
 skip {data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display, max_iter,
-iter_size, test_iter [per test net], best {output, higher, value} or null.
+iter_size, test_iter [per test net], best {output, value} or null: of which test output the best is kept.
 """
 from __future__ import division, print_function
 
@@ -62,7 +62,7 @@ class Worker(object):
         self.relus = [(name, net.top_names[name][0]) for name, layer in zip(net._layer_names, net.layers) if layer.type == "ReLU"]
         self.params = self.own_params()
         self.start = self.snapshotted = solver.iter
-        self.best = (job.get("best") or {}).get("value")
+        self.best = (job["best"] or {}).get("value")
         self.asked_to_stop, self.sub_losses = False, []
         self.alarmed, self.display_iter, self.display_time = False, solver.iter, time.time()
         self.clear_books()
@@ -226,20 +226,21 @@ class Worker(object):
                           losses=dict((name, float(weights[name])) for name in net.outputs if weights[name]))
                 sums.clear()
                 done[0] = 0
-                self.keep_best(index, means)
+                if index == 0:
+                    self.keep_best(means, bool(weights.get((self.job["best"] or {}).get("output"))))
 
         net.before_forward(before)
         net.after_forward(after)
 
     # --- snapshots --------------------------------------------------------------------------------------
 
-    def keep_best(self, index, means):
+    def keep_best(self, means, lower):
         """Snapshot the weights that have just been tested, when they are the best so far."""
-        best = self.job.get("best")
-        if not best or index or best["output"] not in means or self.solver.iter == self.start:
+        best = self.job["best"]
+        if not best or best["output"] not in means or self.solver.iter == self.start:
             return
         value = means[best["output"]][0]
-        if self.best is None or (value > self.best if best["higher"] else value < self.best):
+        if self.best is None or (value < self.best if lower else value > self.best):
             self.best = value
             self.snapshot()
 
