@@ -1,0 +1,122 @@
+"""Weights (.caffemodel) and where training stopped (.solverstate), as Caffe's binary protobufs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError, EncodeError
+
+from caffekit.errors import FormatError, UsageError, os_errors
+from caffekit.formats.atomic import write_bytes
+from caffekit.formats.blobs import blob_array, blob_diff, blob_fault, to_blob
+from caffekit.formats.caffe_pb2 import NetParameter, SolverState
+
+__all__ = [
+    "blob_array",
+    "blob_diff",
+    "non_finite",
+    "parse_binary",
+    "read_caffemodel",
+    "read_solverstate",
+    "to_blob",
+    "write_caffemodel",
+    "write_solverstate",
+]
+
+LIMIT = 2**31 - 1
+"""Bytes that one protobuf message can have."""
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+LFS = b"version https://git-lfs"
+
+
+def read_caffemodel(path: Path) -> Any:
+    """The NetParameter in a .caffemodel, every blob checked against its shape.
+
+    FormatError naming the file (and layer) for anything else; DataError for a file that is not there.
+    """
+    net = parse_binary(path, NetParameter(), "weights (.caffemodel)")
+    if net.layers:
+        raise FormatError(
+            f"{path}: weights written by Caffe of 2014 or before",
+            "upgrade them with Caffe's upgrade_net_proto_binary first",
+        )
+    if not net.layer:
+        raise FormatError(f"{path}: not weights (.caffemodel): it has no layers")
+    _check(path, _blobs(net))
+    return net
+
+
+def write_caffemodel(path: Path, net: Any) -> None:
+    """Write `net`, atomically."""
+    _write(path, net)
+
+
+def read_solverstate(path: Path) -> Any:
+    """The SolverState in a .solverstate; errors as read_caffemodel."""
+    state = parse_binary(path, SolverState(), "a solver state (.solverstate)")
+    if not state.HasField("iter"):
+        raise FormatError(f"{path}: not a solver state (.solverstate): it has no iteration")
+    _check(path, _history(state))
+    return state
+
+
+def write_solverstate(path: Path, state: Any) -> None:
+    """Write `state`, atomically."""
+    _write(path, state)
+
+
+def non_finite(path: Path) -> list[str]:
+    """The blobs with a nan or infinity: "LAYER/INDEX" of a .caffemodel, "history N" of a .solverstate."""
+    if Path(path).name.endswith(".solverstate"):
+        blobs = _history(read_solverstate(path))
+    else:
+        blobs = _blobs(read_caffemodel(path))
+    return [name for name, blob in blobs if not np.isfinite(blob_array(blob)).all()]
+
+
+def parse_binary(path: Path, message: Any, what: str) -> Any:
+    """`message`, read from `path`; FormatError "not WHAT" naming the file if it cannot be."""
+    with os_errors("reading", path):
+        size = Path(path).stat().st_size
+        if size > LIMIT:
+            raise FormatError(f"{path}: {size} bytes; Caffe's files have at most {LIMIT}")
+        data = Path(path).read_bytes()
+    if data.startswith(HDF5) or Path(path).suffix == ".h5":
+        raise FormatError(f"{path}: HDF5 files cannot be read yet", "use snapshot_format: BINARYPROTO")
+    if data.startswith(LFS):
+        raise FormatError(f"{path}: a Git LFS pointer, not the file itself", "fetch it with `git lfs pull`")
+    if not data:
+        raise FormatError(f"{path}: the file is empty, not {what}")
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise FormatError(f"{path}: not {what}, or cut off ({size} bytes)") from error
+    return message
+
+
+def _blobs(net: Any) -> Iterator[tuple[str, Any]]:
+    return ((f"{layer.name}/{i}", blob) for layer in net.layer for i, blob in enumerate(layer.blobs))
+
+
+def _history(state: Any) -> Iterator[tuple[str, Any]]:
+    return ((f"history {i}", blob) for i, blob in enumerate(state.history))
+
+
+def _check(path: Path, blobs: Iterator[tuple[str, Any]]) -> None:
+    for name, blob in blobs:
+        if fault := blob_fault(blob):
+            raise FormatError(f"{path}: {name}: {fault}")
+
+
+def _write(path: Path, message: Any) -> None:
+    if Path(path).suffix == ".h5":
+        raise UsageError(f"{path}: HDF5 files cannot be written yet", "choose a name without .h5")
+    try:
+        data = message.SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise FormatError(f"{path}: too large for one protobuf file ({LIMIT} bytes at most)") from error
+    write_bytes(Path(path), data)
