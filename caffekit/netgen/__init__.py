@@ -7,8 +7,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from caffekit.errors import FormatError
+from caffekit.formats.caffe_pb2 import NetParameter, SolverParameter
+from caffekit.formats.prototxt import parse
 from caffekit.netgen.activations import ACTIVATIONS
+from caffekit.netgen.own import own_texts
 from caffekit.netgen.solver import plan_solver, solver_text
+from caffekit.netgen.subject import Subject
 from caffekit.netgen.templates import TEMPLATES, Data, NetOptions, check_options, deploy_text, train_val_text
 
 __all__ = ["ACTIVATIONS", "TEMPLATES", "Data", "Generated", "NetOptions", "generate"]
@@ -43,12 +48,24 @@ def generate(
     """
     plan = plan_solver(solver, data.train_images, data.test_images)
     if isinstance(net, Path):
-        from caffekit.netgen.own import own_texts
-
         train_val, deploy, notes = own_texts(net, data, plan)
     else:
         notes = check_options(net, data, options)
         train_val = train_val_text(net, data, options, plan.batch_size, plan.test_batch_size)
         deploy = deploy_text(net, data, options)
-    solver_prototxt = solver_text(plan, net_path, snapshot_prefix, mode)
-    return Generated(train_val, deploy, solver_prototxt, notes + plan.notes)
+    made = Generated(
+        train_val, deploy, solver_text(plan, net_path, snapshot_prefix, mode), notes + plan.notes
+    )
+    _verify(made, str(net), data)
+    return made
+
+
+def _verify(made: Generated, name: str, data: Data) -> None:
+    """What was written can be read, and its layers fit each other. FormatError naming the layer."""
+    parse(made.solver, SolverParameter(), "solver.prototxt")
+    shape = (data.channels, data.height, data.width)
+    for text in (made.train_val, made.deploy):
+        subject = Subject(parse(text, NetParameter(), name), shapes={"TRAIN": shape, "TEST": shape})
+        for phase, net in subject.phase_nets():
+            for problem in subject.blob_shapes(phase, net)[1]:
+                raise FormatError(f"{name}: layer {problem.layer}: {problem.message}", problem.fix)

@@ -101,8 +101,9 @@ def test_epochs_and_max_iter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.01, "0.01"), (1e-6, "0.000001"), (1.0, "1"), (1 / 3, "0.33333334"), (125.307, "125.307"),
-        (1e6, "1000000")]
+    ("value", "text"),
+    [(0.01, "0.01"), (1e-6, "0.000001"), (1.0, "1"), (1 / 3, "0.33333334"), (125.307, "125.307"),
+     (1e6, "1000000")],
 )  # fmt: skip
 def test_plain_numbers(value: float, text: str) -> None:
     assert plain(value) == text

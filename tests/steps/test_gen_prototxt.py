@@ -147,7 +147,7 @@ def test_a_net_of_ones_own_is_filled_in(dbs: Path) -> None:
             "one Data layer for phase TRAIN alone, found 2",
         ),
         (('"SoftmaxWithLoss"', '"EuclideanLoss"'), "no classifier found"),
-        (('bottom: "x"', 'bottom: "y"'), "y"),
+        (('bottom: "x"', 'bottom: "y"'), "mine.prototxt: layer fc: no layer before it makes its bottom y"),
         (("layer {", "lair {"), "mine.prototxt:2"),
     ],
 )
