@@ -37,7 +37,7 @@ def learning_rate(e: Evidence) -> Cause | None:
     elif lr <= SMALL:
         confidence -= 0.2
     evidence.append(f"lr = {lr:g} at that time")
-    return Cause("learning-rate", min(confidence, 0.95), evidence, _remedy(e, lr))
+    return Cause("learning-rate", min(confidence, 0.9), evidence, _remedy(e, lr))
 
 
 def _remedy(e: Evidence, lr: float) -> dict[str, object]:

@@ -33,11 +33,11 @@ def _culprit(e: Evidence) -> tuple[str | None, list[str], float]:
         state = next((each for each in e.seen if each.iter >= at and names[0] in each.losses), None)
         shown = ", ".join(f"{n} = {state.losses[n]:g}" for n in others if n in state.losses) if state else ""
         value = f" = {state.losses[names[0]]:g}" if state else ""
-        return names[0], [f"iteration {at}: only {names[0]}{value} is bad; {shown}".rstrip("; ")], 0.9
+        return names[0], [f"iteration {at}: only {names[0]}{value} is bad; {shown}".rstrip("; ")], 0.93
     grown = _grown_alone(e.healthy)
     if grown:
         first, last = e.healthy[0].losses[grown], e.healthy[-1].losses[grown]
-        return grown, [f"before iteration {at} only {grown} grew: {first:g} → {last:g}"], 0.85
+        return grown, [f"before iteration {at} only {grown} grew: {first:g} → {last:g}"], 0.92
     return None, [], 0.0
 
 
