@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from caffekit.formats.caffe_pb2 import ParamSpec
 from caffekit.graph.geometry import Shape, pooled_size, pooling_geometry
 from caffekit.netgen.structure import LEARNED, classifiers, parameters
 from caffekit.netgen.subject import Problem, Subject
@@ -76,15 +77,16 @@ def _perhaps(layer: Any) -> str:
 
 
 def zero_filler(subject: Subject) -> Iterator[Problem]:
-    """Caffe's default weight filler is constant 0: such a layer does not learn."""
+    """Caffe's default weight filler is constant 0: such a layer learns only from weights that are loaded."""
     if not subject.is_trained():
         return
     for layer in subject.net.layer:
-        if layer.type not in LEARNED or any(param.name for param in layer.param):
-            continue
+        first = layer.param[0] if layer.param else ParamSpec()
+        if layer.type not in LEARNED or first.name or first.lr_mult == 0:
+            continue  # shared with another layer, or frozen: filled elsewhere
         filler = parameters(layer).weight_filler
         if filler.type == "constant" and filler.value == 0:
-            message = "its weights start at constant 0, so all its outputs stay the same"
+            message = "its weights start at constant 0: unless weights are loaded, its outputs stay equal"
             yield Problem(message, 'weight_filler { type: "xavier" }', layer.name)
 
 

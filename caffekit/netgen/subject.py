@@ -36,7 +36,13 @@ class Subject:
     images: dict[str, int] = field(default_factory=dict)
 
     def phase_nets(self) -> Iterator[tuple[str, Any]]:
-        """The nets that Caffe would build: of the phases that have a source; without a loss only TEST."""
+        """The nets that Caffe would build: of the phases that have a source; without a loss only TEST.
+
+        None where levels or stages choose the layers: the file does not tell which are asked for.
+        """
+        rules = [rule for layer in self.net.layer for rule in (*layer.include, *layer.exclude)]
+        if any(field.name != "phase" for rule in rules for field, _ in rule.ListFields()):
+            return
         for name, phase in PHASES.items():
             net = filter_net(self.net, phase)
             if any(not layer.bottom for layer in net.layer) and (name == "TEST" or self.is_trained()):

@@ -25,10 +25,10 @@ def show(path: Path | None, overrides: tuple[str, ...] = (), origin: bool = Fals
     summary: dict[str, Any] = {"settings": values, "origins": origins}
     if not origin:
         return Report("config show", summary, resolved_yaml(loaded.settings).splitlines())
-    shownvalues = {key: _text(lookup(values, tuple(key.split(".")))) for key in origins}
-    keys = max(map(len, shownvalues))
-    width = max(len(text) for text in shownvalues.values())
-    lines = [f"{key:{keys}}  {text:{width}}  {origins[key]}" for key, text in shownvalues.items()]
+    texts = {key: _text(lookup(values, tuple(key.split(".")))) for key in origins}
+    keys = max(map(len, texts))
+    width = min(24, max(len(text) for text in texts.values()))  # fits 80 columns
+    lines = [f"{key:{keys}}  {text:{width}}  {origins[key]}" for key, text in texts.items()]
     return Report("config show", summary, lines)
 
 

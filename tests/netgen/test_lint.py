@@ -60,7 +60,15 @@ def test_what_gen_prototxt_writes_is_sound(template: str, activation: str) -> No
 POOL = "kernel_size: 2 stride: 2"
 FILLER = ' weight_filler { type: "xavier" }'
 CASES = [
-    ("zero-filler", NET.replace(FILLER, "", 1), SOLVER, "conv", "error", "constant 0"),
+    ("zero-filler", NET.replace(FILLER, "", 1), SOLVER, "conv", "warning", "constant 0"),
+    (
+        "zero-filler",
+        NET.replace(FILLER, "", 1).replace('top: "conv"', 'top: "conv" param { lr_mult: 0 }', 1),
+        SOLVER,
+        "",
+        "",
+        "",
+    ),
     ("num-output", NET.replace("t: 5", "t: 3"), SOLVER, "fc", "error", "num_output 3, but the data has 5"),
     ("num-output", NET.replace("t: 5", "t: 9"), SOLVER, "fc", "warning", "num_output 9 for 5 classes"),
     ("shapes", NET.replace("size: 3", "size: 9"), SOLVER, "conv", "error", "kernel"),
@@ -117,6 +125,11 @@ def test_each_rule(rule: str, net: str, solver: str, layer: str, severity: str, 
 def test_pooling_of_unknown_input_is_a_doubt() -> None:
     found = findings(NET.replace(POOL, "kernel_size: 1 stride: 2"), known=False)
     assert [(one["rule"], one["severity"]) for one in found] == [("pooling-window", "warning")]
+
+
+def test_nets_of_stages_are_left_alone() -> None:
+    staged = NET.replace("include { phase: TRAIN }", 'include { phase: TRAIN stage: "a" }')
+    assert findings(staged.replace('bottom: "pool"', 'bottom: "poool"')) == []
 
 
 def test_every_rule_is_tested() -> None:
