@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffekit.errors import FormatError
-from caffekit.formats.caffe_pb2 import NetParameter
 
 
 def filter_net(net: Any, phase: int, level: int = 0, stages: Sequence[str] = ()) -> Any:
@@ -14,7 +13,7 @@ def filter_net(net: Any, phase: int, level: int = 0, stages: Sequence[str] = ())
 
     FormatError for a layer with both include and exclude rules.
     """
-    out = NetParameter()
+    out = type(net)()  # a fork's message stays one
     out.CopyFrom(net)
     del out.layer[:]
     out.state.phase, out.state.level = phase, level

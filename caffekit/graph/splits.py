@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from caffekit.errors import FormatError
-from caffekit.formats.caffe_pb2 import NetParameter
 
 Top = tuple[int, int]  # (layer, top) indices of the layer that writes a blob last
 
@@ -18,7 +17,7 @@ def insert_splits(net: Any) -> Any:
     FormatError for a bottom that no layer before makes.
     """
     consumers, sources = _consumers(net)
-    out = NetParameter()
+    out = type(net)()  # a fork's message stays one
     out.CopyFrom(net)
     del out.layer[:]
     used: Counter[Top] = Counter()
