@@ -57,6 +57,8 @@ class Attempt:
     seen: list[str] = field(default_factory=list)
     cause: str | None = None
     evidence: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    """Snapshots that the next attempt did not go on from, each with the reason."""
 
     def as_json(self) -> dict[str, Any]:
         """The entry of `attempts` in summary.json."""
@@ -68,6 +70,7 @@ class Attempt:
             "seen": self.seen,
             "cause": self.cause,
             "evidence": self.evidence,
+            "passed_over": self.passed_over,
             "changed": self.plan.changed,
             "resumed_from": str(self.plan.resume_from) if self.plan.resume_from else None,
         }

@@ -102,7 +102,7 @@ def _attempt(run_attempt: RunAttempt, plan: AttemptPlan, run: _Run) -> tuple[Att
         attempt.seen = list(watcher.verdict.reasons)
     elif outcome.reason in ("died", "error"):
         attempt.seen = [outcome.message] if outcome.message else []
-    elif stopping:
+    elif stopping and outcome.reason == "stopped":
         attempt.outcome = "early-stop"
         attempt.seen = [f"{run.early.metric} has not improved since iteration {run.early.best_iter}"]
     return attempt, watcher, outcome
@@ -171,13 +171,15 @@ def _after_death(attempt: Attempt, watcher: Watcher, outcome: Outcome, run: _Run
 def _following(attempt: Attempt, repaired: AttemptPlan, run: _Run) -> AttemptPlan:
     """The repaired plan as the next attempt, from the newest state that was healthy, else from the start.
 
-    An attempt without a single healthy display says that the state it went on from is not healthy either.
+    A state that led to divergence before the next snapshot is not as healthy as it looks: it is passed over.
     """
-    limit = attempt.last_healthy
-    if limit is None:
-        resumed = run.snapshots.iteration(attempt.plan.resume_from)
-        limit = resumed - 1 if resumed is not None else -1
-    state = run.snapshots.newest(limit)
+    resumed = run.snapshots.iteration(attempt.plan.resume_from)
+    before = -1 if resumed is None else resumed - 1
+    state = run.snapshots.newest(before if attempt.last_healthy is None else attempt.last_healthy)
+    attempt.passed_over = run.snapshots.passed_over
+    if state is not None and state == attempt.plan.resume_from and attempt.outcome != "died":
+        state = run.snapshots.newest(before)
+        attempt.passed_over += run.snapshots.passed_over
     if state is None and run.first.resume_from and run.snapshots.usable(run.first.resume_from):
         state = run.first.resume_from
     return replace(repaired, number=attempt.plan.number + 1, resume_from=state)

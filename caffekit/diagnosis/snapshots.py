@@ -17,7 +17,8 @@ class Snapshots:
     def __init__(self, non_finite: NonFinite) -> None:
         self.non_finite = non_finite
         self.known: dict[int, tuple[Path, Path]] = {}
-        self.rejected: list[str] = []
+        self.passed_over: list[str] = []
+        """Which ones the last `newest` did not take, and why."""
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Remember the snapshot in a `snapshot` event, unless the worker says that it is not finite."""
@@ -33,13 +34,13 @@ class Snapshots:
 
         All later ones, and those that are not finite, are forgotten (not deleted).
         """
-        self.rejected = []
+        self.passed_over = []
         for it in sorted(self.known, reverse=True):
             model, state = self.known[it]
             if it > limit:
-                self.rejected.append(f"{state.name}: taken after the last healthy display ({limit})")
+                self.passed_over.append(f"{state.name}: after iteration {limit}, up to which all was well")
             elif why := self._unusable(model) or self._unusable(state):
-                self.rejected.append(why)
+                self.passed_over.append(why)
             else:
                 return state
             del self.known[it]

@@ -15,6 +15,8 @@ from caffekit.diagnosis.observation import Observation, from_event, non_finite, 
 # training started: noise of single images, and losses that rise from a tiny value, are neither.
 JUMP = 10.0
 ABOVE_START = 2.0
+# So far above the loss of the untrained net it is suspicious whatever came before.
+FAR_ABOVE_START = 3.0
 # A loss this many times above everything seen is certain at once; otherwise the next display must agree.
 OVERFLOW = 100.0
 # For so many displays the loss may stay above its start before that is called diverged …
@@ -23,6 +25,8 @@ PATIENCE = 5
 COLLAPSED = 10
 # The loss of smaller batches is too noisy for one display to show where training started.
 NOISY = 8
+# A ReLU layer without a living unit while the loss is still at this share of the untrained net's is the end.
+UNLEARNED = 0.7
 RECENT = 50
 
 
@@ -33,7 +37,7 @@ class Verdict:
     kind: str
     at_iteration: int
     symptom: str = ""
-    """non-finite, explosion, collapse or saturated."""
+    """non-finite, explosion, collapse, dead or saturated."""
     reasons: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     """The loss outputs that show it."""
@@ -56,6 +60,7 @@ class Watcher:
         self._best = math.inf
         self._suspect: int | None = None
         self._saturated: int | None = None
+        self._all_dead: int | None = None
 
     def observe(self, event: Mapping[str, Any]) -> Verdict | None:
         """Take one event of the worker; a Verdict as soon as something is wrong (and from then on)."""
@@ -74,8 +79,8 @@ class Watcher:
         """Take one observation; a Verdict as soon as something is wrong."""
         self.seen.append(seen)
         if self.verdict is None:
-            self.verdict = self._broken(seen) or self._stuck(seen) or self._exploded(seen)
-            waiting = self._suspect is not None or self._saturated is not None
+            self.verdict = self._broken(seen) or self._stuck(seen) or self._exploded(seen) or self._dead(seen)
+            waiting = any(since is not None for since in (self._suspect, self._saturated, self._all_dead))
             if not (self.verdict or waiting or self._doubtful(seen)):
                 self._accept(seen)
             if self.verdict:  # what looked well while it was already broken does not count
@@ -91,10 +96,7 @@ class Watcher:
         if len(self._first) < PATIENCE:
             self._first.append(seen.value)
         if not self._given:
-            # A run that starts at iteration 0 shows the untrained loss at once; a resumed one, or one on
-            # single images, does not.
-            clear = self.seen[0].iter == 0 and (self.batch_size or NOISY) >= NOISY
-            self.reference = self._first[0] if clear else max(self._first)
+            self.reference = self._first[0] if self._clear else max(self._first)
         if len(self._healthy) >= PATIENCE:
             self._best = min(self._best, median(list(self._healthy)[-PATIENCE:]))
 
@@ -149,12 +151,21 @@ class Watcher:
 
     def _suspicious(self, value: float, usual: float, top: float) -> bool:
         reference = self.reference or 0.0
-        return value > JUMP * usual > 0 and value > ABOVE_START * reference and value > ABOVE_START * top
+        if self._clear and value > FAR_ABOVE_START * reference > 0:
+            return True
+        return value > JUMP * usual > 0 and value > ABOVE_START * max(reference, top)
+
+    @property
+    def _clear(self) -> bool:
+        """The reference is the loss of the untrained net: given, or seen at iteration 0.
+
+        A resumed run does not show it, nor does one display of one on single images.
+        """
+        return self._given or (self.seen[0].iter == 0 and (self.batch_size or NOISY) >= NOISY)
 
     def _doubtful(self, seen: Observation) -> bool:
         """Well above the loss of the untrained net, worse than knowing nothing: not (yet) a verdict."""
-        unclear = not self._given and (self.seen[0].iter > 0 or (self.batch_size or NOISY) < NOISY)
-        return seen.value > (JUMP if unclear else ABOVE_START) * (self.reference or math.inf)
+        return seen.value > (ABOVE_START if self._clear else JUMP) * (self.reference or math.inf)
 
     def _above(self, seen: Observation) -> Verdict | None:
         last = list(self.seen)[-PATIENCE:]
@@ -164,6 +175,30 @@ class Watcher:
         usual = median(each.value for each in last)
         reason = f"iterations {doubtful[0]} to {seen.iter}: loss {usual:g}; it started at {self.reference:g}"
         return Verdict("diverged", doubtful[0], "explosion", [reason], self._grown(seen))
+
+    def _dead(self, seen: Observation) -> Verdict | None:
+        """A layer of which no unit answers to anything any more, twice in a row: no gradient passes it."""
+        layers = [name for name, share in seen.dead.items() if share >= 1]
+        unlearned = seen.value >= UNLEARNED * (self.reference or math.inf)
+        if not layers or not unlearned or not self._clear:
+            self._all_dead = None
+            return None
+        if self._all_dead is None:
+            self._all_dead = seen.iter
+            return None
+        dead = f"every unit of {', '.join(layers)} is 0 for the whole batch since iteration {self._all_dead}"
+        since = min(self._dying(layer) for layer in layers)
+        return Verdict("diverged", since, "dead", [dead, f"the loss stays at {seen.value:g}"])
+
+    def _dying(self, layer: str) -> int:
+        """When half of the units that lived at the first display were dead for good: the dead do not rise."""
+        bound = (1 + self.seen[0].dead.get(layer, 0.0)) / 2
+        since = self.seen[-1].iter
+        for each in reversed(self.seen):
+            if each.dead.get(layer, 0.0) < bound:
+                break
+            since = each.iter
+        return since
 
     def _collapse(self, seen: Observation) -> Verdict | None:
         last = list(self.seen)[-COLLAPSED:]

@@ -106,6 +106,23 @@ def test_breaking_again_lowers_again_and_a_bad_resume_goes_further_back() -> Non
     ]
 
 
+def test_dead_units_are_the_learning_rate_too() -> None:
+    dead = [display(it, 2.31, dead={"relu": 1.0}) for it in (10, 20)]
+    first, second = run(Engine([start(), display(0, 2.4), snapshot(5), *dead], HEALTHY))
+    assert (first.cause, first.at_iteration, second.plan.resume_from) == ("learning-rate", 10, None)
+    assert any("every unit of relu" in each for each in first.evidence)
+
+
+def test_a_state_is_not_gone_on_from_twice() -> None:
+    """It looked healthy, but what came of it twice was not."""
+    first = [start(), *falling(0, 10), snapshot(10), *falling(20, 30), snapshot(30), alarm(38)]
+    again = [start(), *falling(30, 30), alarm(38)]
+    attempts = run(Engine(first, again, HEALTHY))
+    states = [attempt.plan.resume_from for attempt in attempts]
+    assert states == [None, Path("s_iter_30.solverstate"), Path("s_iter_10.solverstate")]
+    assert "s_iter_30.solverstate" in attempts[1].passed_over[0]
+
+
 def test_the_rate_never_goes_below_the_minimum() -> None:
     engine = Engine(NAN_AT_60, NAN_AT_60, HEALTHY)
     told: list[Attempt] = []

@@ -107,6 +107,13 @@ def test_overflow_needs_no_confirmation() -> None:
     assert at == 110
 
 
+def test_far_above_the_start_needs_no_history() -> None:
+    """Real: LeNet at base_lr 20. The second display is still within one interval of the first bad one."""
+    verdict, watcher, at = watch(start(), display(0, 3.05), display(5, 13.05), display(10, 15.8))
+    assert verdict is not None
+    assert (verdict.at_iteration, at, watcher.last_healthy) == (5, 10, 0)
+
+
 def test_staying_above_the_start_is_worse_than_knowing_nothing() -> None:
     high = [display(it, 6.0 + it % 3) for it in range(10, 100, 10)]
     verdict, watcher, at = watch(start(), display(0, 2.3), *high)
@@ -152,6 +159,20 @@ def test_a_resumed_run_is_measured_against_the_untrained_loss_where_that_is_know
     verdict, watcher, _ = watch(start(), *worse, reference=2.3)
     assert verdict is not None
     assert watcher.last_healthy is None
+
+
+def test_a_layer_without_a_living_unit_is_the_end() -> None:
+    """Real: at base_lr 0.5 every filter of a small net died, and the loss stayed at ln 10 for ever."""
+    dead = [display(it, 2.31, dead={"relu": 1.0}) for it in (20, 30)]
+    verdict, watcher, at = watch(start(), display(0, 3.05), display(10, 2.4, dead={"relu": 0.9}), *dead)
+    assert verdict is not None
+    assert (verdict.symptom, verdict.at_iteration, at, watcher.last_healthy) == ("dead", 10, 30, 0), (
+        "0.9 was dying"
+    )
+    learning = [display(it, 0.5, dead={"branch": 1.0}) for it in range(10, 60, 10)]
+    assert watch(start(), display(0, 2.3), *learning)[0] is None, "the rest of the net learns without it"
+    once = [display(it, 2.3, dead={"relu": float(it == 20)}) for it in range(10, 60, 10)]
+    assert watch(start(), display(0, 2.3), *once)[0] is None
 
 
 def test_other_events_change_nothing() -> None:

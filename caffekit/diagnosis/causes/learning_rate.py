@@ -32,6 +32,9 @@ def learning_rate(e: Evidence) -> Cause | None:
         evidence.append(f"gradient norm grows from {min(norms):g} to {norms[-1]:g}")
     if e.verdict.symptom in ("explosion", "saturated"):
         confidence += 0.1
+    elif e.verdict.symptom == "dead":
+        confidence += 0.2
+        evidence += e.verdict.reasons
     if lr >= LARGE:
         confidence += 0.05
     elif lr <= SMALL:
