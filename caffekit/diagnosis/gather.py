@@ -17,7 +17,7 @@ from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.log_reader import Log, read_log
 from caffekit.formats.prototxt import parse, read_net, read_solver
 from caffekit.graph import filter_net
-from caffekit.netgen.structure import classifiers, parameters
+from caffekit.netgen.structure import classifiers, data_layers, parameters
 
 MAX_EXAMPLES = 10
 
@@ -44,8 +44,9 @@ def gather(
         evidence.base_lr = float(evidence.solver.base_lr)
     if len(log.data_shape) == 4:
         evidence.shapes["TRAIN"] = log.data_shape[1:]
-    for db in dbs:
-        evidence.labels.append(check_labels(db, classes, evidence))
+    evidence.labels = [check_labels(db, classes, evidence) for db in dbs]
+    if evidence.bad and net and not dbs:
+        evidence.labels = labels_of_net(evidence.net)
     evidence.bad_weights = {str(path): blobs for path in weights if (blobs := weight_files.non_finite(path))}
     return evidence
 
@@ -89,6 +90,12 @@ def class_count(net: Any) -> int | None:
         return None
     counts = {int(parameters(layer).num_output) for layer in classifiers(net)}
     return counts.pop() if len(counts) == 1 else None
+
+
+def labels_of_net(net: Any) -> list[Labels]:
+    """The labels of the databases that the Data layers of `net` read, of those that are there."""
+    sources = dict.fromkeys(layer.data_param.source for layer in data_layers(net) if len(layer.top) > 1)
+    return [check_labels(Path(db), class_count(net)) for db in sources if Path(db).exists()]
 
 
 def check_labels(db: Path, classes: int | None, evidence: Evidence | None = None) -> Labels:

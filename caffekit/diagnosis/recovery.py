@@ -9,12 +9,13 @@ from typing import Any
 from caffekit.diagnosis.attempt import Attempt, AttemptPlan, Event, Outcome, RunAttempt
 from caffekit.diagnosis.causes import diagnose
 from caffekit.diagnosis.early_stop import EarlyStop
-from caffekit.diagnosis.evidence import Cause, Evidence
+from caffekit.diagnosis.evidence import Cause, Evidence, Labels
+from caffekit.diagnosis.gather import labels_of_net
 from caffekit.diagnosis.observation import Observation
 from caffekit.diagnosis.remedies import repair
 from caffekit.diagnosis.snapshots import NonFinite, Snapshots
 from caffekit.diagnosis.watch import Verdict, Watcher
-from caffekit.errors import DivergedError, EngineDied
+from caffekit.errors import DataError, DivergedError, EngineDied
 from caffekit.formats import weights
 
 # A cause that no retry cures ends the run only when it is at least this likely.
@@ -42,6 +43,7 @@ class _Run:
     early: EarlyStop = field(default_factory=EarlyStop)
     reference: float | None = None
     deaths: int = 0
+    labels: list[Labels] | None = None
 
 
 def recover(
@@ -61,7 +63,8 @@ def recover(
 
     `plan.base_lr` is the solver's. `solver` and `net` (SolverParameter, NetParameter) let causes be proved.
     `on_attempt` is told of every attempt as it ends, the last one included. DivergedError when the budget
-    is spent or a retry cannot cure the cause; EngineDied when the training process died twice.
+    is spent or a retry cannot cure the cause; EngineDied when the training process died twice; DataError
+    when the engine itself refuses the data.
     """
     guard = Guard(max_attempts, min_lr, on_divergence)
     snapshots = Snapshots(non_finite or weights.non_finite)
@@ -118,6 +121,8 @@ def _next(attempt: Attempt, watcher: Watcher, outcome: Outcome, run: _Run) -> At
 
 
 def _after_divergence(attempt: Attempt, watcher: Watcher, run: _Run) -> AttemptPlan:
+    if run.labels is None and run.net is not None:  # read once: wrong ones are proof, and no rate cures them
+        run.labels = labels_of_net(run.net)
     causes = diagnose(_evidence(attempt, watcher, run))
     cause, curable = causes[0], [each for each in causes if "set" in each.remedy]
     if curable and cause.confidence < SURE:
@@ -152,6 +157,7 @@ def _evidence(attempt: Attempt, watcher: Watcher, run: _Run) -> Evidence:
         run.net,
         attempt.plan.base_lr,
         fatals=attempt.seen if verdict.kind == "crashed" else [],
+        labels=run.labels or [],
     )
 
 
@@ -161,6 +167,8 @@ def _after_death(attempt: Attempt, watcher: Watcher, outcome: Outcome, run: _Run
     attempt.outcome, attempt.at_iteration = "died", watcher.seen[-1].iter if watcher.seen else 0
     cause = diagnose(_evidence(attempt, watcher, run))[0]
     attempt.cause, attempt.evidence = cause.cause, cause.evidence
+    if outcome.reason == "error" and cause.cause in ("bad-label", "database"):
+        raise DataError(outcome.message, cause.remedy["do"])
     hopeless = outcome.reason == "error" or watcher.last_healthy is None or run.deaths > 1
     if hopeless or attempt.plan.number >= run.guard.max_attempts:
         what = outcome.message or "no last words"

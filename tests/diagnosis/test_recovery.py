@@ -10,7 +10,10 @@ import pytest
 from caffekit.diagnosis.attempt import Attempt, AttemptPlan
 from caffekit.diagnosis.early_stop import EarlyStop
 from caffekit.diagnosis.recovery import recover
-from caffekit.errors import DivergedError, EngineDied
+from caffekit.errors import DataError, DivergedError, EngineDied
+from caffekit.formats.caffe_pb2 import Datum, NetParameter
+from caffekit.formats.lmdb_store import write_lmdb
+from caffekit.formats.prototxt import parse
 from tests.diagnosis.canned import (
     End,
     Engine,
@@ -212,13 +215,36 @@ def test_a_death_is_retried_once_from_the_last_good_snapshot() -> None:
     ("script", "end"),
     [
         ([], End("died", "Check failed: registry.count(type) == 1 (0 vs. 1) Unknown layer type: Foo")),
-        ([start(), *falling(0, 30)], End("error", "ValueError: label 10 is outside 0…9")),
+        ([start(), *falling(0, 30)], End("error", "ValueError: kernel_size is missing")),
     ],
 )
 def test_a_death_that_would_come_again_is_not_retried(script: list[Any], end: End) -> None:
     engine = Engine(script, HEALTHY, ends=(end,))
     with pytest.raises(EngineDied, match=end.message[:20]):
         run(engine)
+    assert len(engine.plans) == 1
+
+
+def test_data_that_the_engine_refuses_is_a_data_error() -> None:
+    end = End("error", "layer 'loss': label 10 (item 5 of the batch) is outside 0 … 9")
+    with pytest.raises(DataError, match="label 10") as caught:
+        run(Engine([start()], ends=(end,)))
+    assert "labels" in caught.value.hint
+
+
+def test_labels_out_of_range_are_proved_before_an_attempt_is_burnt(tmp_path: Path) -> None:
+    """Real Caffe reads beyond the end for them, and learns something for a while."""
+    datums = [Datum(channels=1, height=1, width=1, data=b"0", label=label) for label in (0, 1, 7)]
+    write_lmdb(tmp_path / "db", ((b"%d" % i, datum.SerializeToString()) for i, datum in enumerate(datums)))
+    text = f"""
+        layer {{ type: "Data" top: "data" top: "label" data_param {{ source: "{tmp_path}/db" }} }}
+        layer {{ type: "InnerProduct" bottom: "data" top: "ip" inner_product_param {{ num_output: 2 }} }}
+        layer {{ type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
+    """
+    net = parse(text, NetParameter(), "test")
+    engine = Engine(NAN_AT_60, HEALTHY)
+    with pytest.raises(DivergedError, match="1 of 3 labels outside 0…1"):
+        run(engine, net=net)
     assert len(engine.plans) == 1
 
 
