@@ -1,0 +1,127 @@
+"""One training attempt: its files, its engine, and the run's books while it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from caffekit.diagnosis.attempt import AttemptPlan, Observe
+from caffekit.diagnosis.remedies import apply
+from caffekit.diagnosis.watch import Watcher
+from caffekit.engines import Engine, Job, Outcome, batches_to_skip
+from caffekit.errors import DataError
+from caffekit.formats.prototxt import write_prototxt
+from caffekit.formats.weights import read_solverstate, write_solverstate
+from caffekit.runs import Best, EventLog, RunDir, discard_after, prune, snapshot_of, write_json
+from caffekit.steps.train_control import Control, Progress
+from caffekit.steps.train_files import Inputs, net_key
+
+Event = dict[str, Any]
+# An alarm, a test, a snapshot: rare. Displays are rare by their interval.
+WRITTEN = ("start", "display", "alarm", "test", "snapshot", "end", "error")
+
+
+@dataclass
+class Training:
+    """What all attempts of a run share."""
+
+    run: RunDir
+    inputs: Inputs
+    engine: Engine
+    device: int | None
+    control: Control
+    progress: Progress
+    best: Best
+    log: EventLog
+    keep_last: int = 3
+    offset: int = 0
+    """Attempts that earlier calls have made."""
+    last: dict[str, Event] = field(default_factory=dict)
+    """The newest event of each kind."""
+
+    def run_attempt(self, plan: AttemptPlan, observe: Observe) -> Outcome:
+        """Train one attempt to its end; what the recovery loop calls."""
+        if self.control.ending:
+            return Outcome("stopped")
+        folder = self.run.attempt(self.offset + plan.number)
+        param, resume, iteration = self._prepare(folder, plan)
+        discard_after(self.run.snapshots, iteration)
+        self.best.forget_after(iteration)
+        skip = batches_to_skip(self.inputs.net, iteration, param.iter_size) if resume else {}
+        wanted = {"output": self.best.output, "value": self.best.value} if self.best.output else None
+        job = Job(folder / "solver.prototxt", param, self.device, plan.weights, resume, skip, wanted)
+        watcher = Watcher()
+
+        def hear(event: Event) -> str | None:
+            watcher.observe(event)
+            self._book(event, watcher, self.offset + plan.number, param)
+            return observe(event)
+
+        outcome = self.engine.run(job, hear, folder / "caffe.log", self.control.tick)
+        self.progress.clear()
+        killed = self.control.ending and outcome.reason == "died"
+        return replace(outcome, reason="stopped") if killed else outcome
+
+    def _prepare(self, folder: Path, plan: AttemptPlan) -> tuple[Any, Path | None, int]:
+        """Write the attempt's solver, net and why.json; (solver, state to restore, its iteration or -1)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.run.snapshots.mkdir(exist_ok=True)
+        param, net = type(self.inputs.solver)(), type(self.inputs.net)()
+        param.CopyFrom(self.inputs.solver)
+        net.CopyFrom(self.inputs.net)
+        changes = _changes(plan)
+        apply({"set": changes}, param, net)
+        setattr(param, net_key(param), str((folder / "train_val.prototxt").absolute()))
+        param.solver_mode = param.CPU if self.device is None else param.GPU
+        resume, iteration = self._resume(folder, plan)
+        if resume:
+            param.ClearField("weights")
+        write_prototxt(folder / "train_val.prototxt", net)
+        write_prototxt(folder / "solver.prototxt", param)
+        why = {"changed": plan.changed, "resumed_from": plan.resume_from, "from_iteration": max(iteration, 0)}
+        write_json(folder / "why.json", {**why, "set": changes})
+        return param, resume, iteration
+
+    def _resume(self, folder: Path, plan: AttemptPlan) -> tuple[Path | None, int]:
+        """The state to restore, with the path of its weights put right: Caffe notes it as it was then."""
+        if plan.resume_from is None:
+            return None, -1
+        snapshot = snapshot_of(plan.resume_from)
+        if plan.resume_from.suffix == ".h5":
+            return plan.resume_from, snapshot.iter if snapshot else 0
+        state = read_solverstate(plan.resume_from)
+        learned = Path(state.learned_net)
+        if state.learned_net and snapshot and learned.absolute() != snapshot.model.absolute():
+            if not snapshot.model.is_file() and not learned.is_file():
+                raise DataError(f"{plan.resume_from}: its weights are neither at {learned} nor beside it")
+            if snapshot.model.is_file():
+                state.learned_net = str(snapshot.model.absolute())
+                resume = folder / "resumed.solverstate"
+                write_solverstate(resume, state)
+                return resume, int(state.iter)
+        return plan.resume_from, int(state.iter)
+
+    def _book(self, event: Event, watcher: Watcher, number: int, param: Any) -> None:
+        """Write down what happened, and keep order among the snapshots."""
+        kind = event["event"]
+        self.last[kind] = event
+        if kind in WRITTEN:
+            self.log.add(event, number)
+        if kind == "start":
+            self.progress.begin(event, param.iter_size)
+        elif kind == "display":
+            self.progress.observe(event)
+        self.best.observe(event)
+        if kind == "snapshot":
+            prune(self.run.snapshots, self.keep_last, self.best.kept(), watcher.last_healthy)
+
+
+def _changes(plan: AttemptPlan) -> dict[str, Any]:
+    """In what the attempt differs from the user's solver and net."""
+    values = {
+        "base_lr": plan.base_lr,
+        "clip_gradients": plan.clip_gradients,
+        "loss_weight": plan.loss_weights or None,
+    }
+    return {key: value for key, value in values.items() if value is not None}

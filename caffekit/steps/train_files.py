@@ -1,0 +1,180 @@
+"""The files a training starts from: made from the settings, or the user's own solver and net."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffekit.config.dump import absolute, resolved_yaml
+from caffekit.config.schema import Settings
+from caffekit.errors import DataError, FormatError, UsageError
+from caffekit.formats.atomic import write_text
+from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+from caffekit.formats.lmdb_store import LmdbReader
+from caffekit.formats.preprocess import Preprocess, preprocess_path
+from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
+from caffekit.graph import filter_net
+from caffekit.options import Options
+from caffekit.runs import MARK, RunDir, read_json, write_json
+from caffekit.steps.gen_prototxt import gen_prototxt
+
+# A continued run may train for longer, or say more, and still be the same training.
+FREE = (
+    "net", "train_net", "max_iter", "display", "snapshot", "snapshot_prefix", "test_interval",
+    "test_initialization", "solver_mode",
+)  # fmt: skip
+
+
+@dataclass
+class Inputs:
+    """What is trained: solver and net as asked for, and the LMDBs (records, bytes, time of change)."""
+
+    solver: Any
+    net: Any
+    files: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def test_outputs(self) -> list[str]:
+        """The outputs of the test net: tops that no layer takes up."""
+        if not self.solver.test_iter:
+            return []
+        layers = filter_net(self.net, TEST).layer
+        used = {bottom for layer in layers for bottom in layer.bottom if bottom not in layer.top}
+        return [top for layer in layers for top in layer.top if top not in used]
+
+
+def make_inputs(folder: Path, run: RunDir, settings: Settings, own_solver: Path | None) -> Inputs:
+    """Write solver, nets, contract and labels into `folder`, as they will stand in `run`; nothing else.
+
+    DataError or FormatError, naming the place, for what cannot be used.
+    """
+    if own_solver:
+        inputs = _own(folder, run, own_solver)
+    else:
+        prefix = _prefix(run, settings.name)
+        report = gen_prototxt(folder, absolute(settings), Options(), snapshot_prefix=prefix)
+        solver = folder / run.solver.name
+        text = solver.read_text(encoding="utf-8").replace(str(folder), str(run.path.absolute()))
+        write_text(solver, text)
+        inputs = Inputs(read_solver(solver), read_net(folder / run.net.name))
+        inputs.notes, inputs.warnings = report.summary["notes"], report.warnings
+        write_text(folder / "config.yaml", resolved_yaml(settings))
+    _companions(folder, inputs)
+    write_json(folder / MARK, inputs.files)
+    return inputs
+
+
+def _own(folder: Path, run: RunDir, path: Path) -> Inputs:
+    """The user's solver with its net beside it; snapshots go to the run directory, under their own name."""
+    if not path.is_file():
+        raise DataError(f"no such solver: {path}")
+    solver = read_solver(path)
+    net = _own_net(solver, path, run)
+    name = Path(solver.snapshot_prefix).name if solver.snapshot_prefix else path.stem
+    solver.snapshot_prefix = str(_prefix(run, name))
+    if solver.lr_policy == "":
+        raise FormatError(f"{path}: lr_policy is not set", 'write one, such as lr_policy: "fixed"')
+    write_prototxt(folder / run.net.name, net)
+    write_prototxt(folder / run.solver.name, solver, f"# {path}, with snapshots in the run directory\n")
+    notes = [f"snapshots go to {run.snapshots}"]
+    return Inputs(solver, net, notes=notes)
+
+
+def _own_net(solver: Any, path: Path, run: RunDir) -> Any:
+    """The train net of a solver; the solver is changed to name its copy in the run directory."""
+    named = [key for key in ("net", "train_net", "net_param", "train_net_param") if solver.HasField(key)]
+    if len(named) != 1:
+        found = " and ".join(named) or "none"
+        raise FormatError(f"{path}: expected one of net, train_net, net_param, train_net_param; got {found}")
+    key = named[0]
+    if key.endswith("_param"):
+        net = NetParameter()
+        net.CopyFrom(getattr(solver, key))
+        solver.ClearField(key)
+        key = key.removesuffix("_param")
+    else:
+        net_path = Path(getattr(solver, key))
+        if not net_path.is_file():
+            hint = "paths in a solver are relative to the working directory, as in Caffe"
+            raise DataError(f"{path}: {key}: no such file: {net_path}", hint)
+        net = read_net(net_path)
+    setattr(solver, key, str(run.net.absolute()))
+    return net
+
+
+def _prefix(run: RunDir, name: str) -> Path:
+    return run.snapshots.absolute() / name
+
+
+def net_key(solver: Any) -> str:
+    """Which field of the solver names the train net: net or train_net."""
+    return "train_net" if solver.HasField("train_net") else "net"
+
+
+def _companions(folder: Path, inputs: Inputs) -> None:
+    """Look at every LMDB of the net; carry the training set's contract, mean and labels along."""
+    for phase in (TRAIN, TEST):
+        for layer in filter_net(inputs.net, phase).layer:
+            if layer.type == "Data" and layer.data_param.backend == layer.data_param.LMDB:
+                source = Path(layer.data_param.source)
+                inputs.files[str(source.absolute())] = _facts(source)
+                if phase == TRAIN:
+                    _carry(folder, source)
+
+
+def _facts(source: Path) -> dict[str, int]:
+    with LmdbReader(source) as reader:
+        records = len(reader)
+    stat = (source / "data.mdb").stat()
+    return {"records": records, "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+
+
+def _carry(folder: Path, source: Path) -> None:
+    contract, labels = preprocess_path(source), source.parent / "labels.txt"
+    if contract.is_file():
+        preprocess = Preprocess.read(contract)
+        mean = contract.parent / preprocess.mean_file if preprocess.mean_file else None
+        if mean and mean.is_file():
+            shutil.copyfile(mean, folder / "mean.binaryproto")
+            preprocess = preprocess.model_copy(update={"mean_file": "mean.binaryproto"})
+        preprocess.write(folder / "preprocess.yaml")
+    if labels.is_file():
+        shutil.copyfile(labels, folder / "labels.txt")
+
+
+def differences(run: RunDir, now: Inputs) -> list[str]:
+    """What makes `now` another training than the one that was begun in `run`, in words."""
+    before = Inputs(read_solver(run.solver), read_net(run.net), read_json(run.path / MARK))
+    found = []
+    for field_ in SolverParameter.DESCRIPTOR.fields:
+        name = field_.name
+        if name in FREE:
+            continue
+        old, new = getattr(before.solver, name), getattr(now.solver, name)
+        if old != new:
+            found.append(f"solver: {name}: {old} → {new}")
+    if before.net != now.net:
+        found.append("the net")
+    found += [f"the data in {name}" for name in now.files if before.files.get(name) != now.files[name]]
+    return found
+
+
+def install(folder: Path, run: RunDir) -> None:
+    """Put the files of `folder`, on the same file system, into the run directory, its mark first."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != MARK):
+        path.replace(run.path / path.name)
+
+
+def refuse_changed(changes: list[str], run: RunDir) -> None:
+    """UsageError if the run in that directory was another training."""
+    if changes:
+        shown = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
+        raise UsageError(
+            f"{run.path} holds another training: {shown} changed",
+            "take another --run-dir, or --overwrite to start again in this one",
+        )
