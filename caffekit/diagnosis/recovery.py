@@ -190,6 +190,7 @@ def _following(attempt: Attempt, repaired: AttemptPlan, run: _Run) -> AttemptPla
         attempt.passed_over += run.snapshots.passed_over
     if state is None and run.first.resume_from and run.snapshots.usable(run.first.resume_from):
         state = run.first.resume_from
+    run.early.waited = 0  # the tests since the rollback point come again
     return replace(repaired, number=attempt.plan.number + 1, resume_from=state)
 
 

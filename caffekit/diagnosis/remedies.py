@@ -33,6 +33,7 @@ def repair(
         clip = clip_value(norms)
         return replace(plan, clip_gradients=clip, changed={"clip_gradients": [None, clip]})
     lr = plan.base_lr if plan.base_lr is not None else next((e.lr for e in seen if e.lr), 0.0)
+    lr = _round(lr)  # (a prototxt's float32 0.1 is 0.10000000149)
     new_lr = max(_round(lr * FACTOR), min_lr)
     if not new_lr < lr:
         return None

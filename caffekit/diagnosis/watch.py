@@ -123,10 +123,10 @@ class Watcher:
                 return None
         since = self._saturated
         names = list(at)
-        shown = ", ".join(f"{name} = {seen.losses.get(name, seen.value):g}" for name in names)
-        reasons = [f"iterations {since} to {seen.iter}: {shown or 'a loss'} stays at 87.3365"]
-        if names and at[names[0]] < 1:
-            reasons[0] += f" × {at[names[0]]:.3g}, the share of the batch"
+        part = f", the share {at[names[0]]:.3g} of 87.3365" if names and at[names[0]] < 1 else ""
+        level = f"{seen.losses.get(names[0], seen.value):g}" if names else "87.3365"
+        which = ", ".join(names) or "a loss"
+        reasons = [f"iterations {since} to {seen.iter}: {which} stays at {level}{part}"]
         if most:
             reasons.append(f"{seen.saturated} of the {seen.iters} iterations since the last display")
         return Verdict("stuck", since, "saturated", reasons, names)

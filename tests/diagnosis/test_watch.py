@@ -68,6 +68,7 @@ def test_two_displays_at_a_share_of_the_batch_are_stuck() -> None:
     verdict, _, at = watch(start(batch_size=64), *falling(0, 30), *events)
     assert verdict is not None
     assert (verdict.kind, verdict.at_iteration, at) == ("stuck", 40, 50)
+    assert verdict.reasons == ["iterations 40 to 50: loss stays at 9.55243, the share 0.109 of 87.3365"]
 
 
 @pytest.mark.parametrize(

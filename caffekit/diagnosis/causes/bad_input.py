@@ -15,5 +15,5 @@ def bad_input(e: Evidence) -> Cause | None:
     lr = e.lr
     confidence = 0.4 if lr is not None and lr <= 1e-4 else 0.25
     shown = f"lr = {lr:g}" if lr is not None else "lr unknown"
-    evidence = [f"nan without a climb before it ({len(e.healthy)} healthy displays), {shown}"]
+    evidence = [f"nan without a climb before it (healthy displays: {len(e.healthy)}), {shown}"]
     return Cause("bad-input", confidence, evidence, {"do": do})
