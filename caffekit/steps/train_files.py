@@ -11,11 +11,15 @@ from caffekit.config.dump import absolute, resolved_yaml
 from caffekit.config.schema import Settings
 from caffekit.errors import DataError, FormatError, UsageError
 from caffekit.formats.atomic import write_text
+from caffekit.formats.binaryproto import read_mean
 from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess, preprocess_path
 from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
 from caffekit.graph import filter_net
+from caffekit.netgen.own import deploy_net
+from caffekit.netgen.templates import Data
 from caffekit.options import Options
 from caffekit.runs import MARK, RunDir, read_json, write_json
 from caffekit.steps.gen_prototxt import gen_prototxt
@@ -124,6 +128,8 @@ def _companions(folder: Path, inputs: Inputs) -> None:
                 inputs.files[str(source.absolute())] = _facts(source)
                 if phase == TRAIN:
                     _carry(folder, source)
+                    if not (folder / "deploy.prototxt").exists():
+                        _deploy(folder, layer, inputs)
 
 
 def _facts(source: Path) -> dict[str, int]:
@@ -144,6 +150,28 @@ def _carry(folder: Path, source: Path) -> None:
         preprocess.write(folder / "preprocess.yaml")
     if labels.is_file():
         shutil.copyfile(labels, folder / "labels.txt")
+
+
+def _deploy(folder: Path, layer: Any, inputs: Inputs) -> None:
+    """deploy.prototxt for the user's own net, and the contract that its data layer states."""
+    source = layer.data_param.source
+    with LmdbReader(Path(source)) as reader:
+        channels, height, width = datum_array(parse_datum(reader.first()[1], source), source).shape
+    if channels not in (1, 3):
+        return  # no image
+    data = Data(train=source, train_images=0, channels=channels, height=height, width=width, classes=0)
+    write_prototxt(folder / "deploy.prototxt", deploy_net(inputs.net, data))
+    transform = layer.transform_param
+    means = list(transform.mean_value)
+    if transform.mean_file:
+        means = read_mean(Path(transform.mean_file)).mean(axis=(1, 2)).tolist()
+        inputs.warnings.append(f"{layer.name}: evaluation subtracts the mean per channel, not the mean image")
+    means = means * channels if len(means) == 1 else means
+    path = folder / "preprocess.yaml"
+    own = Preprocess(channels=channels, color="bgr" if channels == 3 else "gray", width=width, height=height)
+    contract = Preprocess.read(path) if path.exists() else own
+    stated = {"mean_values": means, "mean_file": None, "scale": transform.scale}
+    contract.model_copy(update=stated).write(path)
 
 
 def differences(run: RunDir, now: Inputs) -> list[str]:
