@@ -65,8 +65,8 @@ def parse(text: str, message: Any, name: str) -> Any:
     except text_format.ParseError as error:
         if (unknown := _UNKNOWN_FIELD.search(str(error))) and (forked := _parse_forked(text, message)):
             return forked
-        known = _forks_with(*unknown.groups()) if unknown else []
-        raise FormatError(_sentence(text, message, name, error), _hint(known)) from error
+        hint = _fork_hint(text, message, *unknown.groups()) if unknown else ""
+        raise FormatError(_sentence(text, message, name, error), hint) from error
 
 
 def _parse_forked(text: str, message: Any) -> Any:
@@ -80,15 +80,18 @@ def _parse_forked(text: str, message: Any) -> Any:
     return found[0] if len(found) == 1 else None
 
 
-def _forks_with(owner: str, field: str) -> list[str]:
-    """The forks whose message `owner` has `field`."""
+def _fork_hint(text: str, message: Any, owner: str, field: str) -> str:
+    """Which fork has the unknown field, and what that fork does not know."""
     messages = {fork: file_descriptor(fork).message_types_by_name.get(owner) for fork in forks()}
-    return [fork for fork, message in messages.items() if message and field in message.fields_by_name]
-
-
-def _hint(known: list[str]) -> str:
-    if known:
-        return f"a field of the Caffe fork {' or '.join(known)}; other fields of this file are not"
+    known = [fork for fork, found in messages.items() if found and field in found.fields_by_name]
+    if len(known) != 1:
+        return f"{field} is a field of the Caffe forks {', '.join(known)}" if known else ""
+    theirs = message_class(message.DESCRIPTOR.name, known[0])()
+    try:
+        text_format.Parse(text, theirs)
+    except text_format.ParseError as error:
+        sentence = _sentence(text, theirs, "", error)[1:]
+        return f"{field} is a field of the Caffe fork {known[0]}; as its file: {sentence}"
     return ""
 
 

@@ -52,7 +52,8 @@ def _overlay(file: FileDescriptorProto, fork: FileDescriptorProto) -> None:
     mine = {message.name: message for message in file.message_type}
     for message in fork.message_type:
         for field in message.field:
-            field.type_name = field.type_name.replace(f".{fork.package}.", f".{file.package}.")
+            if field.type_name:
+                field.type_name = field.type_name.replace(f".{fork.package}.", f".{file.package}.")
         if message.name not in mine:
             file.message_type.add().CopyFrom(message)
             continue
