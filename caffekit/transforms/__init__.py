@@ -1,1 +1,63 @@
-"""TODO"""
+"""Random changes to an image that leave its label true. Adding one: its file, its line here, its test.
+
+A geometric transform gives the 3x3 matrix of what it does to pixel coordinates; all of them together become
+one warp, so that the image is interpolated once. A pixel transform takes and gives uint8 HWC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from caffekit.transforms import blur, color, crop, erase, flip, noise, rotate, scale
+
+Image = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+Random = np.random.Generator
+
+GEOMETRY: dict[str, Callable[[Any, int, int, Random], Matrix]] = {
+    "crop": crop.matrix,
+    "scale": scale.matrix,
+    "rotate": rotate.matrix,
+    "flip": flip.matrix,
+}
+PIXELS: dict[str, Callable[[Image, Any, Random], Image]] = {
+    "color": color.change,
+    "blur": blur.change,
+    "noise": noise.change,
+    "erase": erase.change,
+}
+TRANSFORMS = {**GEOMETRY, **PIXELS}
+
+
+def augment_image(image: Image, random: Random, changes: dict[str, Any]) -> Image:
+    """`image` (uint8 HWC) changed at random as `changes` ({transform: its setting}) allows, in the same size.
+
+    Pixels that come from outside the image repeat its edge. Transforms run in the order of TRANSFORMS.
+    """
+    height, width = image.shape[:2]
+    matrix = np.eye(3)
+    for name, geometry in GEOMETRY.items():
+        if name in changes:
+            matrix = geometry(changes[name], width, height, random) @ matrix
+    if not np.array_equal(matrix, np.eye(3)):
+        warped = cv2.warpAffine(
+            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        # OpenCV drops the axis of a single channel.
+        image = np.asarray(warped, np.uint8).reshape(image.shape)
+    for name, change in PIXELS.items():
+        if name in changes:
+            image = change(image, changes[name], random)
+    return image
+
+
+def random_for(seed: int, path: str, copy: int) -> Random:
+    """The random stream of one copy of one image: the same whatever else is done, and by how many workers."""
+    digest = hashlib.sha256(f"{seed}\0{path}\0{copy}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))

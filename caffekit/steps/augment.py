@@ -1,0 +1,98 @@
+"""`augment`: changed copies of every image of a list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffekit.config.schema import AugmentSettings
+from caffekit.errors import UsageError
+from caffekit.formats.atomic import atomic_dir, refuse_existing, write_bytes, write_text
+from caffekit.formats.image_list import ImageList, read_source, write_labels, write_list
+from caffekit.formats.images import encode, resize
+from caffekit.options import Options
+from caffekit.report import Report, dumps
+from caffekit.steps.copies import IMAGES, Copy, changed, write_dataset
+from caffekit.transforms import TRANSFORMS
+
+GRID_ROWS = 8
+GRID_SIDE = 96
+
+
+def augment(
+    source: Path,
+    out: Path,
+    settings: AugmentSettings = AugmentSettings(copies=1),
+    options: Options = Options(),
+    *,
+    root: Path | None = None,
+    grid: Path | None = None,
+) -> Report:
+    """Write `out`/images and augmented.txt: every image of `source`, and changed copies of each.
+
+    grid: also write a preview PNG there, one row per image. UsageError when nothing would change.
+    """
+    changes = changes_of(settings)
+    if not settings.copies or not changes:
+        raise UsageError(
+            "augment: nothing to do: give --copies and at least one change",
+            f"the changes are {', '.join('--' + name for name in TRANSFORMS)}",
+        )
+    refuse_existing(out, options.overwrite)
+    images = read_source(source, root)
+    copies = _copies(images, settings.copies)
+    report = Report("augment")
+    report.summary = {
+        "total": len(images.items) + len(copies),
+        "originals": len(images.items),
+        "copies": len(copies),
+        "changes": changes,
+        "root": IMAGES,
+        "repeats": len(set(images.items)) < len(images.items),
+    }
+    verb = "would write" if options.dry_run else "wrote"
+    report.lines = [f"{verb} {len(images.items)} images and {len(copies)} changed copies to {out}"]
+    report.next = f"caffekit gen-lmdb {out / 'augmented.txt'} -o DB"
+    if options.dry_run:
+        return report
+    with atomic_dir(out, options.overwrite) as temporary:
+        items = write_dataset(images, temporary, copies, changes, options, "augmenting")
+        write_list(temporary / "augmented.txt", items)
+        if images.classes:
+            write_labels(temporary / "labels.txt", images.classes)
+        write_text(temporary / "summary.json", dumps(report.summary, indent=2) + "\n")
+    if grid:
+        write_bytes(grid, _grid(images, copies, changes, options.seed))
+    return report
+
+
+def changes_of(settings: AugmentSettings) -> dict[str, Any]:
+    """The transforms that `settings` ask for: {name: setting}."""
+    return {name: getattr(settings, name) for name in TRANSFORMS if getattr(settings, name)}
+
+
+def _copies(images: ImageList, count: int) -> list[Copy]:
+    """`count` copies per line of the list; an image that stands in it twice gets others the second time."""
+    seen: Counter[str] = Counter()
+    copies = []
+    for item in images.items:
+        first = seen[item.path] * count + 1
+        copies += [Copy(item, number) for number in range(first, first + count)]
+        seen[item.path] += 1
+    return copies
+
+
+def _grid(images: ImageList, copies: list[Copy], changes: dict[str, Any], seed: int) -> bytes:
+    """A PNG: the first images, each followed by its copies."""
+    rows = []
+    for item in list(dict.fromkeys(images.items))[:GRID_ROWS]:
+        shown = [changed(images, Copy(item, 0), {}, seed)]
+        shown += [changed(images, copy, changes, seed) for copy in copies if copy.item == item][:GRID_ROWS]
+        cells = [resize(image, GRID_SIDE, GRID_SIDE, "pad") for image in shown]
+        rows.append(np.hstack([np.broadcast_to(cell, (GRID_SIDE, GRID_SIDE, 3)) for cell in cells]))
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    return encode(np.ascontiguousarray(np.vstack(padded)), "png")
