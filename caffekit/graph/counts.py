@@ -36,7 +36,7 @@ COUNTS: dict[str, tuple[Range, Range]] = {
     "Pooling": (ONE, (1, 2)),
     "RNN": ((2, 4), (1, 2)),
     "Scale": ((1, 2), ONE),
-    "SigmoidCrossEntropyLoss": ((2, 2), (1, 2)),
+    "SigmoidCrossEntropyLoss": ((2, 2), ONE),
     "Silence": (SOME, (0, 0)),
     "Slice": (ONE, SOME),
     "SoftmaxWithLoss": ((2, 2), (1, 2)),

@@ -80,14 +80,15 @@ def spp(layer: Any, bottoms: list[Shape]) -> Shapes:
         raise FormatError(f"layer '{layer.name}': pyramid_height {levels} makes {bins} bins, of {h}x{w}")
     if levels == 1:
         return [(n, c, 1, 1)], []
-    return [(n, c * sum(_bins(h, i) * _bins(w, i) for i in range(levels)))], []
+    return [(n, c * sum(_bins(layer, h, i) * _bins(layer, w, i) for i in range(levels)))], []
 
 
-def _bins(size: int, level: int) -> int:
+def _bins(layer: Any, size: int, level: int) -> int:
     """How many windows Caffe's padding and rounding give a side of `size`; not always 2^level."""
     wanted = 1 << level
-    kernel = math.ceil(size / wanted)
+    kernel = -(-size // wanted)
     pad = (kernel * wanted - size + 1) // 2
+    need(layer, pad < kernel, f"{wanted} bins of a side of {size} take pad {pad}, not below kernel {kernel}")
     n = -(-(size + 2 * pad - kernel) // kernel) + 1
     return n - 1 if pad and (n - 1) * kernel >= size + pad else n
 
