@@ -1,0 +1,203 @@
+"""LMDB databases as Caffe's Data layer reads them: values in key order."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lmdb
+
+from caffekit.errors import DataError, EnvironmentProblem, FormatError
+
+Record = tuple[bytes, bytes]
+
+MAGIC = struct.pack("<I", 0xBEEFC0DE)
+FIRST_MAP = 64 << 20  # the map doubles when it is full
+BATCH_BYTES = 32 << 20
+BATCH_RECORDS = 1000
+_SPACE = "free some space, or choose another place"
+
+# A process may open one database only once: train and test nets share the environment.
+_open: weakref.WeakValueDictionary[str, _Shared] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+class _Shared:
+    """An environment that closes when its last reader is gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.env: Any = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir(), max_readers=512)
+
+    def __del__(self) -> None:
+        if hasattr(self, "env"):
+            self.env.close()
+
+
+class LmdbReader:
+    """The records of the LMDB at `path` (its folder, or the data.mdb itself), read-only.
+
+    DataError when there is none, FormatError when it is no LMDB that this machine can read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._shared: _Shared | None = _environment(self.path)
+
+    def __len__(self) -> int:
+        count: int = self._env.stat()["entries"]
+        return count
+
+    def first(self) -> Record:
+        """The first record in key order. DataError when the database is empty."""
+        for record in self.records():
+            return record
+        raise DataError(f"{self.path}: the database is empty")
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """All (key, value) in key order, from the `start`-th on."""
+        with _lmdb_errors(self.path, "reading"), self._env.begin() as txn, txn.cursor() as cursor:
+            found = cursor.first()
+            for _ in range(start):
+                found = found and cursor.next()
+            if found:
+                yield from cursor.iternext()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None."""
+        with _lmdb_errors(self.path, "reading"), self._env.begin() as txn:
+            value: bytes | None = txn.get(key)
+            return value
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._shared = None
+
+    @property
+    def _env(self) -> Any:
+        if self._shared is None:
+            raise ValueError(f"{self.path} is closed")
+        return self._shared.env
+
+    def __enter__(self) -> LmdbReader:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class LmdbWriter:
+    """A new LMDB in the folder `path`. Keys must come in ascending byte order. Synced to disk at the end.
+
+    EnvironmentProblem (exit 7) when the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self._batch: list[Record] = []
+        self._bytes = 0
+        with _lmdb_errors(self.path, "writing"):
+            self._env: Any = lmdb.open(str(self.path), map_size=FIRST_MAP, sync=False, metasync=False)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Add a record."""
+        self._batch.append((key, value))
+        self._bytes += len(value)
+        if self._bytes >= BATCH_BYTES or len(self._batch) >= BATCH_RECORDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._batch:
+            try:
+                self._commit()
+            except lmdb.MapFullError:
+                self._env.set_mapsize(2 * self._env.info()["map_size"])
+
+    def _commit(self) -> None:
+        with _lmdb_errors(self.path, "writing"), self._env.begin(write=True) as txn:
+            _, added = txn.cursor().putmulti(self._batch, append=True)
+            if added != len(self._batch):
+                raise ValueError(f"{self.path}: keys must ascend; got {self._batch[added][0]!r}")
+        self.count += len(self._batch)
+        self._batch, self._bytes = [], 0
+
+    def close(self) -> None:
+        """Write what is left and sync."""
+        try:
+            self._flush()
+            with _lmdb_errors(self.path, "writing"):
+                self._env.sync(True)
+        finally:
+            self._env.close()
+        # Caffe opens read-only and without it; a left-over lock file names readers of another place.
+        (self.path / "lock.mdb").unlink(missing_ok=True)
+
+    def __enter__(self) -> LmdbWriter:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._env.close()
+
+
+def write_lmdb(path: Path, records: Iterable[Record]) -> int:
+    """Write `records` (keys ascending) as a new LMDB; their number."""
+    with LmdbWriter(path) as writer:
+        for key, value in records:
+            writer.put(key, value)
+    return writer.count
+
+
+def _environment(path: Path) -> _Shared:
+    data = path / "data.mdb" if path.is_dir() else path
+    if not data.is_file():
+        raise DataError(f"{path}: no LMDB there ({data.name} is missing)", "caffekit gen-lmdb makes one")
+    with _lock:
+        key = str(data.resolve())
+        shared = _open.get(key)
+        if shared is None:
+            with _lmdb_errors(path, "opening"):
+                shared = _open[key] = _Shared(path)
+    return shared
+
+
+@contextmanager
+def _lmdb_errors(path: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except lmdb.MapFullError:
+        raise
+    except lmdb.Error as error:
+        raise _as_ours(error, path, doing) from error
+
+
+def _as_ours(error: Exception, path: Path, doing: str) -> Exception:
+    text = str(error)
+    if os.strerror(errno.ENOSPC) in text or isinstance(error, lmdb.DiskError):
+        return EnvironmentProblem(f"{doing} {path}: no space left on the disk", _SPACE)
+    if os.strerror(errno.EACCES) in text:
+        return EnvironmentProblem(f"{doing} {path}: permission denied", "check the permissions of the folder")
+    if doing != "writing" and _is_32bit(path):
+        return FormatError(
+            f"{path}: an LMDB written on a 32-bit machine; 64-bit programs (real Caffe too) cannot read it",
+            "make it again here with `caffekit gen-lmdb` from the images",
+        )
+    return FormatError(f"{doing} {path}: not a readable LMDB ({text})", "make it again: caffekit gen-lmdb")
+
+
+def _is_32bit(path: Path) -> bool:
+    """Whether the page header is that of a 32-bit liblmdb: its magic stands at byte 12, not 16."""
+    with open(path / "data.mdb" if path.is_dir() else path, "rb") as file:
+        head = file.read(16)
+    return head[12:16] == MAGIC

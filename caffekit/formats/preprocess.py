@@ -1,0 +1,113 @@
+"""DB.preprocess.yaml: the contract by which training, testing and deployment see a file as one tensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from caffekit.errors import DataError, FormatError, os_errors
+from caffekit.formats.atomic import write_text
+from caffekit.formats.images import Image, decode, resize, resize_short
+
+HEADER = """\
+# How a file becomes what the net sees: decode, resize, then (x - mean) * scale.
+# Training, testing, prediction and deployment all read this file. Written by caffekit gen-lmdb.
+"""
+
+
+class Preprocess(BaseModel):
+    """Decode (colour, EXIF), resize (size or short side, fit), then (x − mean_values) · scale."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    version: Literal[1] = 1
+    channels: Literal[1, 3] = 3
+    color: Literal["bgr", "gray"] = "bgr"
+    width: int | None = Field(default=None, ge=1)
+    """Pixels; None with height None: sizes stay as they are (or follow `short`)."""
+    height: int | None = Field(default=None, ge=1)
+    short: int | None = Field(default=None, ge=1)
+    """The shorter side is scaled to this many pixels; then width and height are None."""
+    fit: Literal["squash", "crop", "pad"] = "squash"
+    interpolation: Literal["linear"] = "linear"
+    exif: Literal["applied"] = "applied"
+    """Images are turned as their EXIF orientation says."""
+    mean_values: list[float] = []
+    """Mean per channel over the training set, in grey levels; [] means no mean is subtracted."""
+    mean_file: str | None = None
+    """The mean image, relative to this file; its per-channel means are mean_values."""
+    std: list[float] = []
+    """Standard deviation per channel over the training set, in grey levels."""
+    scale: float = 1.0
+    """1 / the mean of std: a net's transform_param has one scale for all channels."""
+
+    @property
+    def gray(self) -> bool:
+        """Whether images are read with one channel."""
+        return self.color == "gray"
+
+    def read_image(self, data: bytes) -> Image:
+        """Decode an image file and resize it: uint8 HWC, what a record of the LMDB holds. BadImage."""
+        return self.resize(decode(data, self.gray))
+
+    def resize(self, image: Image) -> Image:
+        """The resize rule alone."""
+        if self.width and self.height:
+            return resize(image, self.width, self.height, self.fit)
+        return resize_short(image, self.short) if self.short else image
+
+    def apply(self, image: Image) -> NDArray[np.float32]:
+        """What the net sees of a decoded image (uint8 HWC): resized, (x − mean) · scale, float32 CHW."""
+        pixels = self.resize(image).transpose(2, 0, 1).astype(np.float32)
+        if self.mean_values:
+            pixels -= np.array(self.mean_values, np.float32).reshape(-1, 1, 1)
+        return np.ascontiguousarray(pixels * np.float32(self.scale))
+
+    def write(self, path: Path) -> None:
+        """Write the YAML file, atomically."""
+        write_text(path, HEADER + yaml.safe_dump(self.model_dump(), sort_keys=False))
+
+    @classmethod
+    def read(cls, path: Path) -> Preprocess:
+        """Read the YAML file. DataError when there is none, FormatError naming the first wrong key."""
+        if not path.is_file():
+            raise DataError(f"{path} does not exist", "gen-lmdb writes it beside the training LMDB")
+        with os_errors("reading", path):
+            text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            return cls.model_validate(_mapping(text))
+        except yaml.YAMLError as error:
+            raise FormatError(f"{path}: not YAML: {str(error).splitlines()[0]}", _AGAIN) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "the file"
+            raise FormatError(f"{path}: {key}: {first['msg']}", _AGAIN) from error
+
+
+_AGAIN = "it is written by `caffekit gen-lmdb`; make the training LMDB again"
+
+
+def _mapping(text: str) -> Any:
+    value = yaml.safe_load(text)
+    return {} if value is None else value
+
+
+def preprocess_path(database: Path) -> Path:
+    """DB.preprocess.yaml beside the LMDB `database`."""
+    return database.with_name(f"{database.name}.preprocess.yaml")
+
+
+def mean_path(database: Path) -> Path:
+    """DB.mean.binaryproto beside the LMDB `database`."""
+    return database.with_name(f"{database.name}.mean.binaryproto")
+
+
+def scale_of(std: list[float]) -> float:
+    """1 / mean(std); 1 where nothing varies."""
+    mean = sum(std) / len(std) if std else 0.0
+    return 1.0 / mean if mean > 0 else 1.0
