@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from caffekit.errors import FormatError
+from caffekit.formats.upgrade_v1 import upgrade_v1
 
 
 def upgrade_net(net: Any, name: str) -> Any:
-    """`net` with old `input:` fields as an Input layer and BatchNorm's old parameter specs as today's.
+    """`net` with its old forms as today's: `layers`, `input:` fields, BatchNorm's parameter specs.
 
-    FormatError for `layers { … }` of 2014 and before, naming `name`.
+    FormatError naming `name` for the format of 2013.
     """
     if net.layers:
-        raise FormatError(
-            f'{name}: written for Caffe of 2014 or before ("layers {{ type: … }}")',
-            "upgrade it with Caffe's upgrade_net_proto_text (or _binary) first",
-        )
+        upgrade_v1(net, name)
     _inputs(net)
     for layer in net.layer:
         if layer.type == "BatchNorm" and len(layer.param) == 3:

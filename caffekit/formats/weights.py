@@ -13,6 +13,7 @@ from caffekit.errors import FormatError, UsageError, os_errors
 from caffekit.formats.atomic import write_bytes
 from caffekit.formats.blobs import blob_array, blob_diff, blob_fault, to_blob
 from caffekit.formats.caffe_pb2 import NetParameter, SolverState
+from caffekit.formats.upgrade import upgrade_net
 
 __all__ = [
     "blob_array",
@@ -34,18 +35,14 @@ LFS = b"version https://git-lfs"
 
 
 def read_caffemodel(path: Path) -> Any:
-    """The NetParameter in a .caffemodel, every blob checked against its shape.
+    """The NetParameter in a .caffemodel, old forms upgraded, every blob checked against its shape.
 
     FormatError naming the file (and layer) for anything else; DataError for a file that is not there.
     """
     net = parse_binary(path, NetParameter(), "weights (.caffemodel)")
-    if net.layers:
-        raise FormatError(
-            f"{path}: weights written by Caffe of 2014 or before",
-            "upgrade them with Caffe's upgrade_net_proto_binary first",
-        )
-    if not net.layer:
+    if not net.layer and not net.layers:
         raise FormatError(f"{path}: not weights (.caffemodel): it has no layers")
+    net = upgrade_net(net, str(path))
     _check(path, _blobs(net))
     return net
 

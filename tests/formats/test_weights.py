@@ -80,6 +80,14 @@ def test_weights_are_written_and_read(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["a.caffemodel"]
 
 
+def test_weights_of_2014_are_read(tmp_path: Path) -> None:
+    old = NetParameter(layers=[{"name": "ip1", "type": "INNER_PRODUCT", "blobs": [to_blob(VALUES)]}])
+    write_caffemodel(tmp_path / "a.caffemodel", old)
+    layer = read_caffemodel(tmp_path / "a.caffemodel").layer[0]
+    assert (layer.name, layer.type) == ("ip1", "InnerProduct")
+    np.testing.assert_array_equal(blob_array(layer.blobs[0]), VALUES)
+
+
 def test_solver_states_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "a.solverstate"
     write_solverstate(path, SolverState(iter=0, learned_net="x", history=[to_blob(VALUES)]))
@@ -106,7 +114,7 @@ def test_non_finite_names_the_blobs(tmp_path: Path) -> None:
         (b"<html><body>404</body></html>", r"not weights \(.caffemodel\)"),
         (net(VALUES).SerializeToString()[:-20], "or cut off"),
         (NetParameter(name="a").SerializeToString(), "it has no layers"),
-        (NetParameter(layers=[{"name": "a"}]).SerializeToString(), "of 2014 or before"),
+        (NetParameter(layers=[{"layer": {"name": "a"}}]).SerializeToString(), "of 2013"),
         (SolverState(iter=1, history=[to_blob(VALUES)]).SerializeToString(), r"not weights"),
     ],
 )

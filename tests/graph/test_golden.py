@@ -67,8 +67,8 @@ def test_layer_cases_have_caffes_shapes(shared: Path) -> None:
 def _check_case(name: str, case: Mapping[str, Any]) -> bool:
     """Whether the case could be checked: data layers' shapes come from their data."""
     meta = json.loads(str(case["meta"]))
-    net = parse(meta["prototxt"], NetParameter(), name)
-    if net.layers or any(layer.type in FROM_OUTSIDE for layer in net.layer):
+    net = upgrade_net(parse(meta["prototxt"], NetParameter(), name), name)
+    if any(layer.type in FROM_OUTSIDE for layer in net.layer):
         return False
     steps = built(meta["prototxt"], TRAIN if meta["phase"] in ("TRAIN", 0) else TEST)
     shapes = shapes_of(steps)
