@@ -15,12 +15,12 @@ OUT = click.option("-o", "--out", required=True, type=IN, help="Folder to write.
 ROOT = click.option("--root", type=IN, help="What the list's paths are relative to.  [default: see docs]")
 
 
-class Range(click.ParamType):
+class Range(click.ParamType[list[float]]):
     """FROM,TO as two numbers."""
 
     name = "from,to"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
         """Two numbers, the first not above the second."""
         try:
             low, high = (float(part) for part in str(value).split(","))
@@ -35,7 +35,7 @@ class Range(click.ParamType):
 @ROOT
 @click.option("--val", type=float, help="Share of the validation list.  [default: 0.1]")
 @click.option("--test", type=float, help="Share of the test list.  [default: 0]")
-@click.option("--group-by", metavar="RULE", help="What stays together: duplicates|folder|regex:PATTERN|csv:FILE")
+@click.option("--group-by", metavar="RULE", help="duplicates|folder|regex:PATTERN|csv:FILE")
 @click.option("--folds", type=int, help="K folds instead of one split.")
 def split(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
     """Carve a validation list (and a test list) out of a training set.
@@ -53,7 +53,7 @@ def split(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) 
 @OUT
 @ROOT
 @click.option("--method", metavar="METHOD", help="oversample|jitter|undersample|hybrid")
-@click.option("--target", metavar="COUNT", help="Images per class: max|min|median|mean or a number.  [default: max]")
+@click.option("--target", metavar="COUNT", help="max|min|median|mean or a number.  [default: max]")
 @click.option("--max-repeat", type=int, help="No image is used more often than this.")
 def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
     """Even out the class counts of a training list.
@@ -82,7 +82,9 @@ def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any
 @click.option("--blur", type=float, help="Gaussian blur, pixels.")
 @click.option("--erase", type=float, help="Probability of an erased rectangle.")
 @click.option("--grid", type=IN, help="Also write a preview picture here.")
-def augment(call: Call, source: Path, out: Path, root: Path | None, grid: Path | None, **flags: Any) -> Report:
+def augment(
+    call: Call, source: Path, out: Path, root: Path | None, grid: Path | None, **flags: Any
+) -> Report:
     """Write changed copies of every image of a list.
 
     \b

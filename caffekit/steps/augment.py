@@ -86,9 +86,10 @@ def _copies(images: ImageList, count: int) -> list[Copy]:
 
 
 def _grid(images: ImageList, copies: list[Copy], changes: dict[str, Any], seed: int) -> bytes:
-    """A PNG: the first images, each followed by its copies."""
+    """A PNG: images from all over the list, each followed by its copies."""
     rows = []
-    for item in list(dict.fromkeys(images.items))[:GRID_ROWS]:
+    every = list(dict.fromkeys(images.items))
+    for item in every[:: max(1, len(every) // GRID_ROWS)][:GRID_ROWS]:
         shown = [changed(images, Copy(item, 0), {}, seed)]
         shown += [changed(images, copy, changes, seed) for copy in copies if copy.item == item][:GRID_ROWS]
         cells = [resize(image, GRID_SIDE, GRID_SIDE, "pad") for image in shown]

@@ -43,6 +43,11 @@ def split(
     sides = assign_sides(labels, groups, shares, options.seed)
     parts = _parts(names, sides, bool(settings.folds))
     report = _report(images, labels, sides, groups, names)
+    report.warnings += [
+        f"{name} is empty: no group is small enough for it"
+        for name, share in zip(names, shares, strict=True)
+        if share and not report.summary[name]
+    ]
     counts = ", ".join(f"{name} {mask.sum()}" for name, mask in parts.items())
     report.lines = [f"{'would write' if options.dry_run else 'wrote'} lists to {out}: {counts}"]
     report.next = f"caffekit gen-lmdb {out / next(iter(parts))} -o train_lmdb"
