@@ -88,7 +88,7 @@ def layer_shapes(layer: Any, bottoms: list[Shape]) -> Shapes:
         raise FormatError(f"layer '{layer.name}': the shapes of its tops are not known ({layer.type})")
     if layer.type not in SHAPE_RULES:
         types = [*SHAPE_RULES, *FROM_OUTSIDE]
-        nearest = difflib.get_close_matches(layer.type, types, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(layer.type, types, n=1, cutoff=0.7)
         ending = f"; did you mean {nearest[0]}?" if nearest else ""
         raise FormatError(f"layer '{layer.name}': unknown layer type '{layer.type}'{ending}")
     check_counts(layer)
