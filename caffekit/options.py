@@ -46,10 +46,8 @@ class Options:
         terminal = sys.stderr.isatty()
         every = 0.2 if terminal else PROGRESS_SECONDS
         start = last = time.monotonic()
-        done = 0
-        for item in items:
+        for done, item in enumerate(items, 1):
             yield item
-            done += 1
             now = time.monotonic()
             if now - last >= every and not self.quiet:
                 last = now

@@ -72,6 +72,18 @@ def test_inside_caffe_stands_alone(path: Path) -> None:
 
 def test_the_command_line_starts_light() -> None:
     code = "import sys, caffekit.cli; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"torch", "cv2", "numpy", "matplotlib", "lmdb", "pydantic", "google.protobuf", "sklearn", "joblib"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {
+        "torch",
+        "cv2",
+        "numpy",
+        "matplotlib",
+        "lmdb",
+        "pydantic",
+        "google.protobuf",
+        "sklearn",
+        "joblib",
+    }
     assert not heavy & set(loaded)

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from caffekit.cli.common import Call, command
 from caffekit.report import Report
+
+
+@command
+@click.argument("pipeline", type=click.Path(path_type=Path), required=False)
+@click.option("--from", "start", metavar="STAGE", help="Run this stage and all after it again.")
+@click.option("--only", metavar="STAGE", help="Run this stage alone.")
+@click.option("--force", is_flag=True, help="Run every stage again.")
+def run(call: Call, pipeline: Path | None, **flags: Any) -> Report:
+    """Run the whole chain of a pipeline.yaml; only what changed runs again.
+
+    \b
+    caffekit run pipeline.yaml
+    caffekit run pipeline.yaml --dry-run
+    """
+    from caffekit.steps.run import run as step
+
+    call.config = pipeline or call.config or Path("pipeline.yaml")
+    return step(call.settings(), call.options, **flags)
 
 
 @command
@@ -28,4 +49,4 @@ def config() -> None:
 
 config.add_command(show)
 
-COMMANDS: list[click.Command] = [config]
+COMMANDS: list[click.Command] = [run, config]

@@ -56,10 +56,10 @@ class Call:
 
 
 COMMON = [
-    click.option("-c", "--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with settings."),
-    click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one setting (repeatable)."),
+    click.option("-c", "--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML settings."),
+    click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="One setting (repeatable)."),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.  [default: 0]"),
-    click.option("--workers", type=click.IntRange(min=0), default=0, help="Parallel workers.  [default: all cores]"),
+    click.option("--workers", type=click.IntRange(min=0), default=0, help="Workers.  [default: all cores]"),
     click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),

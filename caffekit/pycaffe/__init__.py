@@ -14,6 +14,7 @@ from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers import LAYERS
 from caffekit.pycaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
 from caffekit.pycaffe.net import Net
+from caffekit.pycaffe.solver import Solver
 from caffekit.pycaffe.solvers import (
     AdaDeltaSolver,
     AdaGradSolver,
@@ -21,7 +22,6 @@ from caffekit.pycaffe.solvers import (
     NesterovSolver,
     RMSPropSolver,
     SGDSolver,
-    Solver,
     get_solver,
 )
 

@@ -83,7 +83,9 @@ def make_layer(param: Any, phase: int) -> Layer:
         folded = {name.lower(): name for name in LAYERS}
         near = difflib.get_close_matches(param.type.lower(), folded, 1)
         meant = f"; did you mean {folded[near[0]]}?" if near else ""
-        raise ValueError(f"layer '{param.name}': unknown layer type: {param.type}{meant} (known: {', '.join(LAYERS)})")
+        raise ValueError(
+            f"layer '{param.name}': unknown layer type: {param.type}{meant} (known: {', '.join(LAYERS)})"
+        )
     return LAYERS[param.type](param, phase)
 
 
@@ -151,11 +153,12 @@ def _share_or_learn(
             f" this layer expects {blob.shape}"
         )
     blob.share(owner)
-    given = [owner, built.learnable[index][1], built.learnable[index][2]]
-    for i, key in enumerate(("lr_mult", "decay_mult"), 1):
-        if spec.HasField(key):
-            given[i] = getattr(spec, key)
-    built.learnable[index] = (owner, given[1], given[2])
+    _, lr_mult, decay_mult = built.learnable[index]
+    built.learnable[index] = (
+        owner,
+        spec.lr_mult if spec.HasField("lr_mult") else lr_mult,
+        spec.decay_mult if spec.HasField("decay_mult") else decay_mult,
+    )
 
 
 def _mark_backward(built: Built) -> None:
@@ -186,4 +189,3 @@ def _force_backward(built: Built) -> None:
             down or (j not in layer.no_gradient and -1 not in layer.no_gradient)
             for j, down in enumerate(layer.propagate_down)
         ]
-

@@ -28,7 +28,9 @@ class DataTransformer:
         self.random = Rng(0)
         self.mean = self._mean(shape)
         if self.crop > min(shape[1:]):
-            raise ValueError(f"layer '{layer}': crop_size {self.crop} is larger than the images ({shape[1:]})")
+            raise ValueError(
+                f"layer '{layer}': crop_size {self.crop} is larger than the images ({shape[1:]})"
+            )
 
     def init_rand(self) -> None:
         """Seed the random stream from the process's; draws only if crops or mirrors are random."""
@@ -62,7 +64,9 @@ class DataTransformer:
     def _mean(self, shape: tuple[int, int, int]) -> NDArray[np.float32] | None:
         values = list(self.param.mean_value)
         if self.param.mean_file and values:
-            raise ValueError(f"layer '{self.layer}': cannot specify mean_file and mean_value at the same time")
+            raise ValueError(
+                f"layer '{self.layer}': cannot specify mean_file and mean_value at the same time"
+            )
         if self.param.mean_file:
             mean = read_mean(Path(self.param.mean_file))
             if mean.shape != shape:
@@ -75,6 +79,6 @@ class DataTransformer:
             return None
         if len(values) not in (1, shape[0]):
             raise ValueError(
-                f"layer '{self.layer}': expected 1 or {shape[0]} mean_value (one per channel), got {len(values)}"
+                f"layer '{self.layer}': expected 1 or {shape[0]} mean_value, got {len(values)}"
             )
         return np.array(values, np.float32).reshape(-1, 1, 1)

@@ -55,7 +55,7 @@ def _fan(filler: Any, shape: Shape) -> float:
 
 def _xavier(filler: Any, shape: Shape) -> Values:
     """Uniform within ±sqrt(3/n) (Glorot and Bengio 2010, as Caffe defines it)."""
-    scale = np.float32(math.sqrt(3 / _fan(filler, shape)))
+    scale = math.sqrt(3 / _fan(filler, shape))
     return rng().uniform(-scale, scale, math.prod(shape))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from caffekit.graph.shapes import SHAPE_RULES
+from caffekit.graph.shapes import layer_shapes
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.fillers import fill
 
@@ -52,7 +52,7 @@ class Layer:
 
     def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:
         """Shapes of the tops and of the parameters, given the bottoms'."""
-        return SHAPE_RULES[self.type](self.layer_param, bottom)
+        return layer_shapes(self.layer_param, bottom)
 
     # --- what the net calls ---------------------------------------------------------------------------
 

@@ -10,5 +10,6 @@ from caffekit.formats import caffe_log
 
 def log(source: str, message: str) -> None:
     """Write one INFO line; `source` is the file and line of BVLC Caffe that prints it."""
-    if int(os.environ.get("GLOG_minloglevel") or 0) == 0:
+    # glog spells its variable in small letters.
+    if os.environ.get("GLOG_minloglevel", "0") in ("", "0"):  # noqa: SIM112
         sys.stderr.write(caffe_log.line(message, source) + "\n")

@@ -62,7 +62,7 @@ class Rng:
     def uniform(self, low: float, high: float, n: int) -> NDArray[np.float32]:
         """`n` float32 numbers in [low, high], as boost::uniform_real over the raw words gives them."""
         a, b = np.float32(low), np.nextafter(np.float32(high), np.float32(np.inf), dtype=np.float32)
-        out = self.words(n).astype(np.float32) / np.float32(2**32) * (b - a) + a
+        out: NDArray[np.float32] = self.words(n).astype(np.float32) / np.float32(2**32) * (b - a) + a
         while (redraw := np.flatnonzero(out >= b)).size:
             out[redraw] = self.words(redraw.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
         return out

@@ -53,7 +53,9 @@ class Net:
         self.bottom_names = OrderedDict(zip(names, built.bottoms, strict=True))
         self.top_names = OrderedDict(zip(names, built.tops, strict=True))
         self.params = OrderedDict((n, layer.blobs) for n, layer in self.layer_dict.items() if layer.blobs)
-        self.inputs = [top for layer in built.layers if layer.type == "Input" for top in layer.layer_param.top]
+        self.inputs = [
+            top for layer in built.layers if layer.type == "Input" for top in layer.layer_param.top
+        ]
         self._wiring = list(zip(built.bottoms, built.tops, built.need_backward, strict=True))
         self._hooks: dict[str, list[Hook]] = {}
         if weights:
@@ -87,7 +89,11 @@ class Net:
             self._run("after_backward", i)
 
     def forward(
-        self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs: Any
+        self,
+        blobs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **kwargs: Any,
     ) -> dict[str, Array]:
         """Run forward from layer `start` to layer `end` (names); inputs may be given by keyword.
 
@@ -101,7 +107,11 @@ class Net:
         return {name: self.blobs[name].data for name in [*wanted, *(blobs or [])]}
 
     def backward(
-        self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **kwargs: Any
+        self,
+        diffs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **kwargs: Any,
     ) -> dict[str, Array]:
         """Run backward from layer `start` down to layer `end`; output diffs may be given by keyword.
 
@@ -117,11 +127,15 @@ class Net:
     def _assign(self, given: dict[str, Any], names: list[str], part: str) -> None:
         """Copy keyword arguments into the blobs that they name, which must be all of `names`."""
         if given and set(given) != set(names):
-            raise Exception(f"Input blob arguments do not match net inputs: got {sorted(given)}, expected {names}")
+            raise Exception(
+                f"Input blob arguments do not match net inputs: got {sorted(given)}, expected {names}"
+            )
         for name, value in given.items():
             blob = self.blobs[name]
             if np.shape(value)[:1] != blob.shape[:1]:
-                raise Exception(f"'{name}' is not batch sized: got {np.shape(value)}, the blob is {blob.shape}")
+                raise Exception(
+                    f"'{name}' is not batch sized: got {np.shape(value)}, the blob is {blob.shape}"
+                )
             getattr(blob, part)[...] = value
 
     def _all(self, names: list[str]) -> list[Blob]:
@@ -196,10 +210,11 @@ class Net:
             raise ValueError(f"layer '{name}': Incompatible number of blobs: {len(arrays)} for {len(blobs)}")
         for i, (array, blob) in enumerate(zip(arrays, blobs, strict=True)):
             if not _same_shape(array.shape, blob.shape):
+                source, target = _shape_text(array.shape), _shape_text(blob.shape)
                 raise ValueError(
                     f"Cannot copy param {i} weights from layer '{name}'; shape mismatch.  Source param shape is"
-                    f" {_shape_text(array.shape)}; target param shape is {_shape_text(blob.shape)}. To learn this"
-                    " layer's parameters from scratch rather than copying from a saved net, rename the layer."
+                    f" {source}; target param shape is {target}. To learn this layer's parameters from scratch"
+                    " rather than copying from a saved net, rename the layer."
                 )
             blob.data[...] = array.reshape(blob.shape)
 

@@ -68,7 +68,9 @@ class Solver:
         generic = [getattr(param, key) for key in ("net_param", "net") if param.HasField(key)]
         sources += generic * (len(param.test_iter) - len(sources))
         if len(sources) != len(param.test_iter):
-            raise ValueError(f"expected a test_iter for each of {len(sources)} test nets, got {len(param.test_iter)}")
+            raise ValueError(
+                f"expected a test_iter for each of {len(sources)} test nets, got {len(param.test_iter)}"
+            )
         if sources and param.test_interval <= 0:
             raise ValueError("test_interval must be above 0 where there is a test net")
         states = list(param.test_state) or [NetState()] * len(sources)
@@ -77,7 +79,7 @@ class Solver:
     # --- the loop ---------------------------------------------------------------------------------------
 
     def step(self, iters: int) -> None:
-        """Train for `iters` iterations: test, forward and backward iter_size times, display, update, snapshot."""
+        """Train for `iters` iterations, each: test, iter_size passes, display, update, snapshot."""
         param, stop = self.param, self.iter + iters
         self._losses, self._smoothed = [], 0.0
         self._last_display = (self.iter, time.monotonic())
@@ -140,14 +142,17 @@ class Solver:
         now = time.monotonic()
         log(*caffe_log.iteration(self.iter, self.iter - last, now - then, self.param.display, self._smoothed))
         self._last_display = (self.iter, now)
-        _log_outputs("Train", self.net, {name: self.net.blobs[name].data.ravel() for name in self.net.outputs})
+        _log_outputs(
+            "Train", self.net, {name: self.net.blobs[name].data.ravel() for name in self.net.outputs}
+        )
 
     def _test_all(self) -> None:
         for index, net in enumerate(self.test_nets):
             log(*caffe_log.testing(self.iter, index))
             net.share_with(self.net)
             rounds = self.param.test_iter[index]
-            loss, sums = 0.0, {name: 0.0 for name in net.outputs}
+            loss = 0.0
+            sums: dict[str, Any] = dict.fromkeys(net.outputs, 0.0)
             for _ in range(rounds):
                 loss += net._forward(0, len(net.layers) - 1, keep_graph=False)
                 for name in net.outputs:
@@ -269,4 +274,3 @@ def _log_outputs(which: str, net: Net, outputs: dict[str, Any]) -> None:
             weight = net.blob_loss_weights[name] or None
             log(*caffe_log.net_output(which, index, name, float(value), weight))
             index += 1
-

@@ -17,34 +17,48 @@ Rule = Callable[[float, torch.Tensor, list[torch.Tensor], Any, int], torch.Tenso
 
 def sgd(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
     """h = momentum · h + rate · g; the rate is inside the history, unlike torch's SGD."""
-    return history[0].mul_(param.momentum).add_(grad, alpha=rate)
+    update: torch.Tensor = history[0].mul_(param.momentum).add_(grad, alpha=rate)
+    return update
 
 
-def nesterov(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
+def nesterov(
+    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
+) -> torch.Tensor:
     """(1 + momentum) · h_new − momentum · h_old."""
     old = history[0].clone()
-    return sgd(rate, grad, history, param, it) * (1 + param.momentum) - old * param.momentum
+    new = sgd(rate, grad, history, param, it)
+    update: torch.Tensor = new * (1 + param.momentum) - old * param.momentum
+    return update
 
 
-def adagrad(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
+def adagrad(
+    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
+) -> torch.Tensor:
     """h += g²; rate · g / (√h + delta)."""
     history[0].addcmul_(grad, grad)
-    return grad / (history[0].sqrt() + param.delta) * rate
+    update: torch.Tensor = grad / (history[0].sqrt() + param.delta) * rate
+    return update
 
 
-def rmsprop(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
+def rmsprop(
+    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
+) -> torch.Tensor:
     """h = d · h + (1 − d) · g²; rate · g / (√h + delta)."""
     history[0].mul_(param.rms_decay).addcmul_(grad, grad, value=1 - param.rms_decay)
-    return grad / (history[0].sqrt() + param.delta) * rate
+    update: torch.Tensor = grad / (history[0].sqrt() + param.delta) * rate
+    return update
 
 
-def adadelta(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
+def adadelta(
+    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
+) -> torch.Tensor:
     """h averages g², h2 the squared updates; v = g · √((h2 + delta) / (h + delta)); rate · v."""
     squares, updates = history
     squares.mul_(param.momentum).addcmul_(grad, grad, value=1 - param.momentum)
     value = grad * ((updates + param.delta) / (squares + param.delta)).sqrt()
     updates.mul_(param.momentum).addcmul_(value, value, value=1 - param.momentum)
-    return value * rate
+    update: torch.Tensor = value * rate
+    return update
 
 
 def adam(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
@@ -53,7 +67,8 @@ def adam(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: An
     first.mul_(param.momentum).add_(grad, alpha=1 - param.momentum)
     second.mul_(param.momentum2).addcmul_(grad, grad, value=1 - param.momentum2)
     correction = math.sqrt(1 - param.momentum2 ** (it + 1)) / (1 - param.momentum ** (it + 1))
-    return first / (second.sqrt() + param.delta) * (rate * correction)
+    update: torch.Tensor = first / (second.sqrt() + param.delta) * (rate * correction)
+    return update
 
 
 RULES: dict[str, tuple[Rule, int]] = {

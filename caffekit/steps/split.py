@@ -94,9 +94,7 @@ def _write(
             write_list(temporary / name, [images.items[i] for i in np.flatnonzero(mask)])
 
 
-def _report(
-    images: ImageList, labels: Sides, sides: Sides, groups: Sides | None, names: list[str]
-) -> Report:
+def _report(images: ImageList, labels: Sides, sides: Sides, groups: Sides | None, names: list[str]) -> Report:
     """Counts, class shares, and a warning for every side that lacks a class."""
     table = np.zeros((len(names), labels.max() + 1), np.int64)
     np.add.at(table, (sides, labels), 1)

@@ -55,7 +55,7 @@ def test_legacy_axes_are_one_where_there_are_none() -> None:
 
 
 def test_the_mirror_of_device_memory() -> None:
-    """On a device, whoever was asked for last holds the newer values (the device played by another tensor)."""
+    """Whoever was asked for last holds the newer values (the device is played by another tensor)."""
     blob = Blob((2,))
     memory = blob._data
     memory.get()

@@ -23,7 +23,9 @@ layer {
   name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
   inner_product_param { num_output: 5 weight_filler { type: "xavier" } }
 }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" include { phase: TRAIN } }
+layer {
+  name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" include { phase: TRAIN }
+}
 layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc" include { phase: TRAIN } }
 layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" include { phase: TEST } }
 """
@@ -121,7 +123,10 @@ def test_gradient_equals_the_loss_difference(prototxt: str) -> None:
         (('bottom: "conv" top: "ip"', 'bottom: "cnv" top: "ip"'), "Unknown bottom blob 'cnv'"),
         (("kernel_size: 3", "kernel_size: 9"), "layer 'conv'"),
         (('type: "xavier"', 'type: "xavir"'), "unknown filler type: xavir"),
-        (('bottom: "ip" top: "prob"', 'bottom: "ip" top: "data"'), "Top blob 'data' produced by multiple sources"),
+        (
+            ('bottom: "ip" top: "prob"', 'bottom: "ip" top: "data"'),
+            "Top blob 'data' produced by multiple sources",
+        ),
     ],
 )
 def test_what_bvlc_aborts_on_is_an_exception(tmp_path: Path, change: tuple[str, str], message: str) -> None:

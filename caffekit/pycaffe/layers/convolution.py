@@ -42,6 +42,4 @@ class Convolution(Layer):
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param, g = self.layer_param.convolution_param, self.geometry
         bias = params[1] if param.bias_term else None
-        return [
-            self.convolve(x, params[0], bias, g.stride, g.pad, g.dilation, param.group) for x in bottom
-        ]
+        return [self.convolve(x, params[0], bias, g.stride, g.pad, g.dilation, param.group) for x in bottom]

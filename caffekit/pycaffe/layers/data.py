@@ -27,7 +27,8 @@ class Data(Layer):
     """Batches of records in key order, round and round, decoded and transformed in a thread of its own.
 
     Tops: data (N, C, H, W), and if asked for, labels (N).
-    data_param: source, batch_size, backend (must be LMDB), prefetch (4). transform_param: see DataTransformer.
+    data_param: source, batch_size, backend (must be LMDB), prefetch (4).
+    transform_param: see DataTransformer.
     """
 
     type = "Data"
@@ -97,8 +98,8 @@ class _Records:
                 image, label = self._image(key, value)
                 if image.shape != self.shape:
                     raise ValueError(
-                        f"{self.source}: record {key.decode(errors='replace')} is {image.shape}, the first one"
-                        f" is {self.shape}; all images of an LMDB must have one size"
+                        f"{self.source}: record {key.decode(errors='replace')} is {image.shape},"
+                        f" the first one is {self.shape}; all images of an LMDB must have one size"
                     )
                 yield image, label
             log("data_layer.cpp:73", "Restarting data prefetching from start.")

@@ -21,7 +21,7 @@ class Input(Layer):
         tops = len(self.layer_param.top)
         if len(shapes) not in (1, tops):
             raise ValueError(
-                f"layer '{self.layer_param.name}': expected 1 or {tops} shapes in input_param, got {len(shapes)}"
+                f"layer '{self.layer_param.name}': expected 1 or {tops} shapes, got {len(shapes)}"
             )
         return (shapes * tops if len(shapes) == 1 else shapes), []
 

@@ -25,7 +25,9 @@ class LRN(Layer):
     def setup(self, bottom: Sequence[Blob]) -> None:
         size = self.layer_param.lrn_param.local_size
         if size % 2 == 0:
-            raise ValueError(f"layer '{self.layer_param.name}': LRN only supports odd values for local_size, got {size}")
+            raise ValueError(
+                f"layer '{self.layer_param.name}': LRN only supports odd values for local_size, got {size}"
+            )
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param, x = self.layer_param.lrn_param, bottom[0]

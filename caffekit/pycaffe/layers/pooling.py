@@ -23,7 +23,8 @@ class Pooling(Layer):
     round_mode FLOOR), less one where the last window would start in the padding. AVE divides by the
     window clipped to the padded image, so padding counts and overhang does not.
     A window without any pixel gives −FLT_MAX (MAX) or 0/0 and ±0 (AVE), as in Caffe.
-    pooling_param: pool (MAX), kernel_size, stride (1), pad (0), their _h/_w forms, global_pooling, round_mode.
+    pooling_param: pool (MAX), kernel_size, stride (1), pad (0), their _h/_w forms, global_pooling,
+    round_mode (CEIL).
     """
 
     type = "Pooling"
@@ -31,7 +32,9 @@ class Pooling(Layer):
     def setup(self, bottom: Sequence[Blob]) -> None:
         self.average = self.layer_param.pooling_param.pool == PoolingParameter.AVE
         if self.layer_param.pooling_param.pool == PoolingParameter.STOCHASTIC:
-            raise ValueError(f"layer '{self.layer_param.name}': STOCHASTIC pooling is not implemented on the CPU")
+            raise ValueError(
+                f"layer '{self.layer_param.name}': STOCHASTIC pooling is not implemented on the CPU"
+            )
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         x = bottom[0]
@@ -62,7 +65,9 @@ class Pooling(Layer):
         return sums / torch.from_numpy(area).to(x.device)
 
 
-def _clipped(size: int, kernel: int, stride: int, pad: int, length: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _clipped(
+    size: int, kernel: int, stride: int, pad: int, length: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Lengths of the windows after clipping to the padded image; ≤ 0 for windows outside."""
     start = np.arange(size) * stride - pad
     return np.minimum(start + kernel, length + pad) - start

@@ -37,7 +37,7 @@ class SoftmaxWithLoss(Layer):
         valid = torch.ones_like(labels, dtype=torch.bool) if ignore is None else labels != ignore
         outer = int(np.prod(bottom[0].shape[: axis % bottom[0].dim()], dtype=np.int64))
         normaliser = self._normaliser(valid, outer)
-        loss, prob = _SoftmaxLoss.apply(scores, labels, valid, normaliser)
+        loss, prob = _SoftmaxLoss.apply(scores, labels, valid, normaliser)  # type: ignore[no-untyped-call]
         return [loss, prob.movedim(-1, axis)][: len(self.layer_param.top) or 1]
 
     def _normaliser(self, valid: torch.Tensor, outer: int) -> float:
@@ -59,7 +59,7 @@ def check_labels(labels: torch.Tensor, classes: int, ignore: int | None, layer: 
     if ignore is not None:
         bad &= labels != ignore
     if bad.any():
-        where = bad.flatten().nonzero()[0].item()
+        where = int(bad.flatten().nonzero()[0])
         raise ValueError(
             f"layer '{layer}': label {labels.flatten()[where].item()} (item {where} of the batch)"
             f" is outside 0 … {classes - 1}"

@@ -1,0 +1,228 @@
+"""`caffekit run`: the whole chain from one pipeline.yaml; only what changed runs again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from caffekit import __version__
+from caffekit.config.schema import Settings
+from caffekit.errors import CaffekitError, DataError, Interrupted, Paused, Terminated, UsageError
+from caffekit.formats.atomic import write_text
+from caffekit.options import Options
+from caffekit.report import Report, dumps
+from caffekit.steps.augment import augment
+from caffekit.steps.balance import balance
+from caffekit.steps.clean import clean
+from caffekit.steps.diagnose_nan import diagnose_nan
+from caffekit.steps.evaluate import evaluate
+from caffekit.steps.gen_lmdb import gen_lmdb
+from caffekit.steps.split import split
+from caffekit.steps.train import train
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the chain: what it reads, what it makes, and what its result depends on.
+
+    `work(options, resume)`: with `resume`, the same work was begun before and not ended.
+    """
+
+    name: str
+    inputs: list[Path]
+    output: Path
+    settings: Any
+    work: Callable[[Options, bool], Report]
+
+    def fingerprint(self, seed: int) -> str:
+        """A digest of the inputs' content, this stage's settings, the seed and caffekit's version."""
+        digest = hashlib.sha256(f"{__version__}\n{seed}\n{dumps(self.settings)}".encode())
+        for path in self.inputs:
+            digest.update(_content(path).encode())
+        return digest.hexdigest()
+
+    def state(self, fingerprint: str) -> str:
+        """What stands of the work with this fingerprint: "done", "begun", or nothing: ""."""
+        if not self.mark.is_file():
+            return ""
+        word, _, of = self.mark.read_text().strip().partition(" ")
+        if of != fingerprint or (word == "done" and not self.output.exists()):
+            return ""
+        return word
+
+    @property
+    def mark(self) -> Path:
+        """The file beside the output that holds its fingerprint."""
+        return self.output.with_name(f".{self.output.name}.{self.name.split()[0]}")
+
+
+def run(
+    settings: Settings,
+    options: Options = Options(),
+    *,
+    start: str | None = None,
+    only: str | None = None,
+    force: bool = False,
+) -> Report:
+    """Run the stages of `settings` in order, leaving out those whose result stands already.
+
+    start: run this stage and all after it again. only: no other stage. force: run all.
+    A stage that fails ends the chain with its own error and exit code; what was done stays.
+    """
+    report = Report("run")
+    stages = plan(settings)
+    names = [stage.name for stage in stages]
+    for given in (start, only):
+        if given and given not in names:
+            raise UsageError(f"no stage {given!r} in this pipeline", f"its stages are {', '.join(names)}")
+    again = False
+    done: dict[str, Any] = {}
+    for stage in stages:
+        again = again or force or stage.name in (start, only)
+        if only and stage.name != only:
+            continue
+        done[stage.name] = _run_stage(stage, options, again, report)
+    report.summary = {"name": settings.name, "stages": done}
+    return report
+
+
+def _run_stage(stage: Stage, options: Options, again: bool, report: Report) -> dict[str, Any]:
+    if options.dry_run:
+        report.lines.append(f"{stage.name}: {_why(stage, options, again)}")
+        return {"status": "planned"}
+    fingerprint = stage.fingerprint(options.seed)
+    state = "" if again else stage.state(fingerprint)
+    if state == "done":
+        report.lines.append(f"{stage.name}: up to date")
+        return {"status": "up to date"}
+    options.note(f"== {stage.name}")
+    write_text(stage.mark, f"begun {fingerprint}\n")
+    try:
+        result = stage.work(replace(options, overwrite=True), state == "begun")
+    except CaffekitError as error:
+        error.message = f"{stage.name}: {error.message}"
+        raise
+    report.warnings += [f"{stage.name}: {warning}" for warning in result.warnings]
+    if result.lines:
+        report.lines += [f"{stage.name}: {result.lines[0]}", *(f"  {line}" for line in result.lines[1:])]
+    if result.error:
+        if isinstance(result.error, (Interrupted, Terminated, Paused)):
+            result.error.hint = "the same command goes on from the last snapshot"
+        raise result.error
+    write_text(stage.mark, f"done {fingerprint}\n")
+    return {"status": "done", **result.summary}
+
+
+def _why(stage: Stage, options: Options, again: bool) -> str:
+    """What --dry-run says of a stage."""
+    if again:
+        return "would run (asked for)"
+    missing = [path for path in stage.inputs if not path.exists()]
+    if missing:
+        return f"would run ({missing[0]} is not there yet)"
+    state = stage.state(stage.fingerprint(options.seed))
+    if state == "done":
+        return "up to date"
+    if state == "begun":
+        return "would go on (was interrupted)"
+    return "would run (something it depends on has changed)" if stage.output.exists() else "would run"
+
+
+def plan(settings: Settings) -> list[Stage]:
+    """The stages of `settings`, in order. DataError without data.root or data.list."""
+    data = settings.data
+    source = data.image_list or data.root
+    if source is None:
+        raise DataError("data.root is not set", "name the folder of class folders: data: {root: …}")
+    work = data.work / settings.name
+    cleaning = settings.clean.model_copy(update={"benchmark": [*data.benchmark, *settings.clean.benchmark]})
+    clean_list = work / "clean" / "clean.txt"
+    stages = [
+        _stage("clean", clean, source, work / "clean", cleaning, cleaning.benchmark),
+        _stage("split", split, clean_list, work / "split", settings.split),
+    ]
+    last = work / "split" / "train.txt"
+    if settings.balance.method:
+        stages.append(_stage("balance", balance, last, work / "balance", settings.balance))
+        last = work / "balance" / "balanced.txt"
+    if settings.augment.copies:
+        stages.append(_stage("augment", augment, last, work / "augment", settings.augment))
+        last = work / "augment" / "augmented.txt"
+    return [*stages, *_lmdbs(settings, last, work), *_training(settings, work)]
+
+
+def _stage(name: str, step: Any, source: Path, out: Path, section: Any, more: Sequence[Path] = ()) -> Stage:
+    """The stage of a step that turns the list `source` into `out`."""
+    return Stage(
+        name,
+        [source, *more],
+        out,
+        section.model_dump(mode="json"),
+        lambda options, _: step(source, out, section, options),
+    )
+
+
+def _lmdbs(settings: Settings, train_list: Path, work: Path) -> list[Stage]:
+    """The training LMDB with its preprocessing contract, then those that follow the contract."""
+    section = settings.gen_lmdb
+    contract = work / "train_lmdb.preprocess.yaml"
+    follows = section.model_copy(update={"preprocess": contract, "shuffle": False})
+    stages = [_stage("gen-lmdb train", gen_lmdb, train_list, work / "train_lmdb", section)]
+    for side in ["val", "test"] if settings.split.test else ["val"]:
+        source = work / "split" / f"{side}.txt"
+        out = work / f"{side}_lmdb"
+        stages.append(_stage(f"gen-lmdb {side}", gen_lmdb, source, out, follows, [contract]))
+    return stages
+
+
+def _training(settings: Settings, work: Path) -> list[Stage]:
+    run_dir = settings.train.runs / settings.name
+    model = run_dir / "best.caffemodel"
+    train_settings = [settings.net, settings.solver, settings.train, settings.guard]
+    source = settings.evaluate.source or work / "split" / ("test.txt" if settings.split.test else "val.txt")
+    return [
+        Stage(
+            "train",
+            [work / "train_lmdb", work / "val_lmdb", work / "train_lmdb.preprocess.yaml"],
+            model,
+            [section.model_dump(mode="json") for section in train_settings],
+            lambda options, resume: train(settings, options, resume="auto" if resume else None),
+        ),
+        Stage(
+            "diagnose-nan",
+            [model],
+            run_dir / "diagnosis.json",
+            {},
+            lambda options, _: _diagnose(run_dir, options),
+        ),
+        Stage(
+            "evaluate",
+            [model, source],
+            run_dir / "evaluation.json",
+            settings.evaluate.model_dump(mode="json"),
+            lambda options, _: evaluate(settings, source, options, run_dir=run_dir),
+        ),
+    ]
+
+
+def _diagnose(run_dir: Path, options: Options) -> Report:
+    """What diagnose-nan says of the run; findings do not end the chain, the gate is evaluate's."""
+    report = diagnose_nan(run=run_dir, options=options)
+    write_text(run_dir / "diagnosis.json", dumps(report.summary, indent=2) + "\n")
+    return report
+
+
+def _content(path: Path) -> str:
+    """What a change of `path` changes: names, sizes and times of a folder's files, a small file's bytes."""
+    if not path.exists():
+        return f"{path} missing"
+    if path.is_file():
+        stat = path.stat()
+        if stat.st_size < 10_000_000:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        return f"{stat.st_size} {stat.st_mtime_ns}"
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != "lock.mdb")
+    return "\n".join(f"{p.relative_to(path)} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
