@@ -212,9 +212,9 @@ class Net:
             if not _same_shape(array.shape, blob.shape):
                 source, target = _shape_text(array.shape), _shape_text(blob.shape)
                 raise ValueError(
-                    f"Cannot copy param {i} weights from layer '{name}'; shape mismatch.  Source param shape is"
-                    f" {source}; target param shape is {target}. To learn this layer's parameters from scratch"
-                    " rather than copying from a saved net, rename the layer."
+                    f"Cannot copy param {i} weights from layer '{name}'; shape mismatch. "
+                    f" Source param shape is {source}; target param shape is {target}. To learn this layer's"
+                    " parameters from scratch rather than copying from a saved net, rename the layer."
                 )
             blob.data[...] = array.reshape(blob.shape)
 
