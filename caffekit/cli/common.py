@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import signal
 import sys
 import tempfile
@@ -141,7 +140,7 @@ def echo_error(error: CaffekitError) -> None:
 
 
 class Group(click.Group):
-    """A group whose usage mistakes obey --json too, and that dies quietly when its reader is gone."""
+    """A group whose usage mistakes obey --json too."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command line in `sys.argv` (or `args`) and exit."""
@@ -153,9 +152,6 @@ class Group(click.Group):
             code = _usage(error, "--json" in argv, argv)
         except click.Abort:
             code = 130
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
         sys.exit(code if isinstance(code, int) else 0)
 
 
