@@ -26,11 +26,6 @@ class Copy:
     item: Item
     number: int
 
-    @property
-    def path(self) -> str:
-        """Where it stands under images/: beside its original, as PNG, whose pixels stay as they are."""
-        return f"{inside(self.item.path)}.{self.number}.png"
-
 
 def write_dataset(
     source: ImageList, out: Path, copies: Sequence[Copy], changes: dict[str, Any], options: Options, what: str
@@ -44,15 +39,16 @@ def write_dataset(
     for item in source.items:
         _link(source.file(item), images / inside(item.path))
 
-    def write(copy: Copy) -> Item:
+    def write(copy: Copy, name: str) -> Item:
         image = changed(source, copy, changes, options.seed)
-        target = images / copy.path
+        target = images / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(encode(image, "png"))
-        return Item(copy.path, copy.item.label)
+        return Item(name, copy.item.label)
 
+    names = _names(source, copies)
     with os_errors("writing", images), ThreadPoolExecutor(options.jobs) as pool:
-        made = list(options.progress(pool.map(write, copies), len(copies), what))
+        made = list(options.progress(pool.map(write, copies, names), len(copies), what))
     return [Item(inside(item.path), item.label) for item in source.items] + made
 
 
@@ -74,6 +70,19 @@ def inside(path: str) -> str:
     """`path` as a place under images/: what would lead out of it is renamed."""
     parts = [("up" if part == ".." else part) for part in Path(path).parts if part not in ("/", ".")]
     return "/".join(parts)
+
+
+def _names(source: ImageList, copies: Sequence[Copy]) -> list[str]:
+    """Where each copy stands: beside its original, as PNG, whose pixels stay; never in another's place."""
+    taken = {inside(item.path) for item in source.items}
+    names = []
+    for copy in copies:
+        number, stem = copy.number, inside(copy.item.path)
+        while (name := f"{stem}.{number}.png") in taken:
+            number += 1
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _link(source: Path, target: Path) -> None:

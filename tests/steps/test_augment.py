@@ -44,6 +44,14 @@ def test_a_repeated_line_gets_other_copies(folder: Path, tmp_path: Path) -> None
     assert len(copies) == len(set(copies)) == 4
 
 
+def test_copies_of_copies_take_no_others_place(folder: Path, tmp_path: Path) -> None:
+    augment(folder, tmp_path / "once", SETTINGS)
+    augment(tmp_path / "once" / "augmented.txt", tmp_path / "twice", SETTINGS)
+    images = read_source(tmp_path / "twice" / "augmented.txt")
+    assert len({item.path for item in images.items}) == len(images.items) == 5 * 3 * 3
+    assert len(list((tmp_path / "twice" / "images").rglob("*.png"))) == 45
+
+
 def test_workers_do_not_change_the_result_and_seeds_do(folder: Path, tmp_path: Path) -> None:
     runs = {"a": Options(workers=1), "b": Options(workers=4), "c": Options(seed=1)}
     for name, options in runs.items():
