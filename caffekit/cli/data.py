@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from caffekit.cli.common import Call, command
+from caffekit.cli.convert_imageset import convert_imageset_options, gen_lmdb_words
 from caffekit.report import Report
 
 IN = click.Path(path_type=Path)
@@ -95,4 +96,93 @@ def augment(
     return step(source, out, call.settings("augment", **flags), call.options, root=root, grid=grid)
 
 
-COMMANDS: list[click.Command] = [split, balance, augment]
+FIT = click.option("--fit", metavar="RULE", help="squash|crop|pad into --resize.  [default: squash]")
+RESIZE = click.option("--resize", metavar="WxH", help="Size in pixels.")
+GRAY = click.option("--gray", is_flag=True, default=None, help="One channel instead of three.")
+
+
+@command
+@click.argument("paths", nargs=-1, required=True, type=IN, metavar="SOURCE | ROOT/ LIST DB")
+@click.option("-o", "--out", type=IN, help="The LMDB to write.")
+@ROOT
+@RESIZE
+@click.option("--resize-short", type=int, help="Scale the shorter side to this many pixels instead.")
+@FIT
+@click.option("--encode", metavar="KIND", help="raw|jpg|png.  [default: raw]")
+@click.option("--quality", type=int, help="JPEG quality.  [default: 95]")
+@click.option("--gray", "-gray", is_flag=True, default=None, help="One channel instead of three.")
+@click.option("--shuffle/--no-shuffle", "-shuffle/ ", default=None, help="Order by the seed.  [default: yes]")
+@click.option("--mean/--no-mean", default=None, help="Compute mean and deviation.  [default: yes]")
+@click.option("--preprocess", type=IN, help="Follow the training set's contract; compute no mean.")
+@click.option("--max-rejected", metavar="N|P%", help="Unreadable images allowed.  [default: none]")
+@convert_imageset_options
+def gen_lmdb(call: Call, paths: tuple[Path, ...], **given: Any) -> Report:
+    """Write an LMDB for Caffe's Data layer, its mean and its preprocessing contract.
+
+    \b
+    caffekit gen-lmdb lists/train.txt -o train_lmdb --resize 32x32
+    caffekit gen-lmdb lists/val.txt -o val_lmdb --preprocess train_lmdb.preprocess.yaml
+    caffekit gen-lmdb --resize_width 32 --resize_height 32 images/ train.txt train_lmdb
+    """
+    from caffekit.steps.gen_lmdb import gen_lmdb as step
+
+    places, flags = gen_lmdb_words(paths, given)
+    return step(settings=call.settings("gen_lmdb", **flags), options=call.options, **places)
+
+
+@command
+@click.argument("source", metavar="DB|SOURCE", type=IN)
+@click.option("-o", "--out", required=True, type=IN, help="The .binaryproto to write.")
+@ROOT
+@RESIZE
+@FIT
+@GRAY
+def mean(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
+    """Compute the mean image of an LMDB, a list or a folder.
+
+    \b
+    caffekit mean train_lmdb -o mean.binaryproto
+    """
+    from caffekit.steps.mean import mean as step
+
+    return step(source, out, call.settings("gen_lmdb", **flags), call.options, root=root)
+
+
+@command
+@click.argument("database", metavar="DB", type=IN)
+@click.option("--num-classes", type=click.IntRange(min=1), help="Labels must be below this.")
+def check(call: Call, database: Path, num_classes: int | None) -> Report:
+    """Parse and decode every record; exit 3 if something is wrong.
+
+    \b
+    caffekit db check train_lmdb --num-classes 10
+    """
+    from caffekit.steps.db import check as step
+
+    return step(database, num_classes, call.options)
+
+
+@command
+@click.argument("database", metavar="DB", type=IN)
+@click.option("--grid", type=IN, help="Also draw the records into this PNG file.")
+@click.option("--limit", type=click.IntRange(min=1), default=16, show_default=True, help="Records to show.")
+def show(call: Call, database: Path, grid: Path | None, limit: int) -> Report:
+    """List the first records, and draw them.
+
+    \b
+    caffekit db show train_lmdb --grid grid.png --limit 25
+    """
+    from caffekit.steps.db import show as step
+
+    return step(database, grid, limit, call.options)
+
+
+@click.group()
+def db() -> None:
+    """Look into an LMDB."""
+
+
+db.add_command(check)
+db.add_command(show)
+
+COMMANDS: list[click.Command] = [split, balance, augment, gen_lmdb, db, mean]

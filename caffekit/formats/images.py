@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -106,7 +106,8 @@ def _scale(image: Image, width: int, height: int) -> Image:
     if image.shape[:2] == (height, width):
         return image
     scaled = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return scaled.reshape(height, width, image.shape[2])  # cv2 drops a single channel's axis
+    # cv2 drops a single channel's axis.
+    return np.asarray(scaled, np.uint8).reshape(height, width, image.shape[2])
 
 
 def _decode_jpeg(data: bytes, gray: bool, on_flaw: Callable[[str], object]) -> Image:
@@ -114,10 +115,10 @@ def _decode_jpeg(data: bytes, gray: bool, on_flaw: Callable[[str], object]) -> I
     try:
         stored = simplejpeg.decode_jpeg_header(data)[2]
         if stored == "YCbCr" and not gray and b"Exif" not in data[:65536]:
-            return cast(Image, simplejpeg.decode_jpeg(data, "BGR"))
-        simplejpeg.decode_jpeg(
-            data, "CMYK" if stored in ("CMYK", "YCCK") else "GRAY", min_height=48, min_width=48
-        )
+            pixels: Any = simplejpeg.decode_jpeg(data, "BGR")
+            return cast(Image, pixels)
+        colorspace = "CMYK" if stored in ("CMYK", "YCCK") else "GRAY"
+        simplejpeg.decode_jpeg(data, colorspace, min_height=48, min_width=48)
     except (ValueError, KeyError) as error:
         _judge(str(error))
         image = _decode_cv2(data, gray, "jpeg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,9 +52,9 @@ class Preprocess(BaseModel):
         """Whether images are read with one channel."""
         return self.color == "gray"
 
-    def read_image(self, data: bytes) -> Image:
+    def read_image(self, data: bytes, on_flaw: Callable[[str], object] = lambda flaw: None) -> Image:
         """Decode an image file and resize it: uint8 HWC, what a record of the LMDB holds. BadImage."""
-        return self.resize(decode(data, self.gray))
+        return self.resize(decode(data, self.gray, on_flaw=on_flaw))
 
     def resize(self, image: Image) -> Image:
         """The resize rule alone."""
@@ -105,6 +106,11 @@ def preprocess_path(database: Path) -> Path:
 def mean_path(database: Path) -> Path:
     """DB.mean.binaryproto beside the LMDB `database`."""
     return database.with_name(f"{database.name}.mean.binaryproto")
+
+
+def labels_path(database: Path) -> Path:
+    """DB.labels.txt beside the LMDB `database`: line i names class i."""
+    return database.with_name(f"{database.name}.labels.txt")
 
 
 def scale_of(std: list[float]) -> float:

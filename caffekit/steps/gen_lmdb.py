@@ -1,0 +1,158 @@
+"""`gen-lmdb`: an LMDB as convert_imageset writes it, its mean and its preprocessing contract, in one pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from caffekit.config.schema import GenLmdbSettings
+from caffekit.config.values import Percent
+from caffekit.errors import DataError, UsageError
+from caffekit.formats.atomic import atomic_dir, refuse_existing
+from caffekit.formats.image_list import ImageList, Item, read_source
+from caffekit.formats.lmdb_store import LmdbReader, LmdbWriter
+from caffekit.formats.preprocess import Preprocess
+from caffekit.options import Options
+from caffekit.report import Report
+from caffekit.steps.gen_lmdb_result import SHOWN, Tally, companions, fill_report, finish, write_companions
+from caffekit.steps.records import Encoding, Made, make_records
+
+SAMPLES = 16  # records compared after writing, besides the count
+MAX_KEY = 511  # bytes; LMDB refuses longer keys
+
+
+def gen_lmdb(
+    source: Path,
+    out: Path,
+    settings: GenLmdbSettings = GenLmdbSettings(),
+    options: Options = Options(),
+    *,
+    root: Path | None = None,
+    as_files: bool = False,
+) -> Report:
+    """Write the LMDB `out` and, beside it, OUT.{mean.binaryproto,preprocess.yaml,labels.txt,summary.json}.
+
+    With settings.preprocess the training set's contract is followed and neither mean nor contract is written.
+    as_files: with an encoding, PNG files stay PNG (convert_imageset's --encoded). DataError when more files
+    cannot be read than settings.max_rejected allows, or sizes differ; then nothing is left behind.
+    """
+    refuse_existing(out, options.overwrite)
+    contract = contract_of(settings)
+    images = read_source(source, root)
+    report = Report("gen-lmdb")
+    if settings.shuffle:
+        report.lines.append(f"order: shuffled by seed {options.seed} (--no-shuffle keeps the list's)")
+    if options.dry_run:
+        report.summary = {"would_write": len(images.items), "failed": []}
+        report.lines.insert(0, f"would write {len(images.items)} records to {out}")
+        return report
+    encoding = Encoding(settings.encode, settings.quality, as_files)
+    with atomic_dir(out, options.overwrite) as database, companions(out) as places:
+        tally = _write(images, database, contract, encoding, settings, options)
+        _refuse(tally, images, settings.max_rejected)
+        _read_back(database, tally)
+        if not settings.preprocess:
+            contract = finish(contract, tally, settings.mean, out)
+        fill_report(report, images, tally, contract, out)
+        write_companions(places, images, tally, report, None if settings.preprocess else contract)
+    return report
+
+
+def contract_of(settings: GenLmdbSettings) -> Preprocess:
+    """The colour and size rules to follow, without mean: those of --preprocess, else the options'."""
+    size = settings.resize
+    asked = Preprocess(
+        channels=1 if settings.gray else 3,
+        color="gray" if settings.gray else "bgr",
+        width=size.width if size else None,
+        height=size.height if size else None,
+        short=settings.resize_short,
+        fit=settings.fit,
+    )
+    if not settings.preprocess:
+        return asked
+    contract = Preprocess.read(settings.preprocess)
+    for key, given in asked.model_dump(exclude_defaults=True).items():
+        if getattr(contract, key) != given:
+            raise UsageError(
+                f"{key} {given} differs from {getattr(contract, key)} in {settings.preprocess}",
+                "leave the size and colour options out: the contract rules",
+            )
+    return contract
+
+
+def _write(
+    images: ImageList,
+    database: Path,
+    contract: Preprocess,
+    encoding: Encoding,
+    settings: GenLmdbSettings,
+    options: Options,
+) -> Tally:
+    """Write all records and count them. DataError at the first image of another size."""
+    total = len(images.items)
+    order = np.arange(total)
+    if settings.shuffle:
+        order = np.random.default_rng(options.seed).permutation(total)
+    sampled = set(range(0, total, max(1, total // SAMPLES))) | {total - 1}
+    tally = Tally()
+    made = make_records(images, order.tolist(), contract, encoding, options.jobs)
+    with LmdbWriter(database) as writer:
+        for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
+            if record.reason:
+                tally.failed.append(record)
+                continue
+            _check_size(tally, record, contract, images)
+            key = _key(index, record.item)
+            writer.put(key, record.value)
+            tally.labels[record.item.label] += 1
+            tally.bytes += len(record.value)
+            if record.flaws:
+                tally.flawed.append(record)
+            if index in sampled:
+                tally.samples[key] = record.value
+            if record.pixels is not None and settings.mean and not settings.preprocess:
+                tally.moments.add(record.pixels)
+    return tally
+
+
+def _key(index: int, item: Item) -> bytes:
+    """convert_imageset's key. A file that failed leaves a gap in the numbers, as there."""
+    return f"{index:08d}_{item.path}".encode()[:MAX_KEY]
+
+
+def _check_size(tally: Tally, record: Made, contract: Preprocess, images: ImageList) -> None:
+    if tally.first is None:
+        tally.first = record
+    first, pixels = tally.first.pixels, record.pixels
+    if contract.short or first is None or pixels is None or first.shape == pixels.shape:
+        return
+    sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in (first, pixels)]
+    raise DataError(
+        f"images differ in size: {tally.first.item.path} is {sizes[0]}, {record.item.path} is {sizes[1]};"
+        " all records of an LMDB must have one size",
+        "give --resize WIDTHxHEIGHT",
+    )
+
+
+def _refuse(tally: Tally, images: ImageList, allowed: int | Percent | None) -> None:
+    """DataError naming the unreadable files when there are more than allowed, or none that is readable."""
+    total, failed = len(images.items), len(tally.failed)
+    limit = allowed.of(total) if isinstance(allowed, Percent) else allowed or 0
+    if failed <= limit and tally.written:
+        return
+    named = [f"{images.file(made.item)}: {made.reason}: {made.detail}" for made in tally.failed[:SHOWN]]
+    more = [f"… and {failed - SHOWN} more"] if failed > SHOWN else []
+    raise DataError(
+        "\n".join([f"{failed} of {total} images cannot be read ({limit} allowed)", *named, *more]),
+        "run `caffekit clean` first and use its clean.txt, or allow some with --max-rejected",
+    )
+
+
+def _read_back(database: Path, tally: Tally) -> None:
+    """What is on disk must be what was written, before it gets its name."""
+    with LmdbReader(database) as reader:
+        differing = [key for key, value in tally.samples.items() if reader.get(key) != value]
+        if len(reader) != tally.written or differing:
+            raise DataError(f"{database}: other records are read back than were written", "check the disk")
