@@ -35,15 +35,20 @@ class Item:
 
 @dataclass
 class ImageList:
-    """Images and labels; `root / item.path` is the file, `classes[label]` the class name (if known)."""
+    """Images and labels; `root / item.path` is the file, `classes[label]` the class name (if known).
+
+    copies: images stand in it more than once, as they are or changed (balance and augment say so).
+    """
 
     root: Path
     items: list[Item]
     classes: list[str] | None = None
+    copies: bool = False
 
     def file(self, item: Item) -> Path:
-        """The file of `item`."""
-        return self.root / item.path
+        """The file of `item`; an absolute path may also mean below the root, as convert_imageset takes it."""
+        below = Path(f"{self.root}/{item.path}")
+        return self.root / item.path if item.path.startswith("/") and not below.exists() else below
 
     def class_name(self, label: int) -> str:
         """What to call class `label` in a message."""
@@ -67,8 +72,8 @@ def read_source(path: Path, root: Path | None = None) -> ImageList:
     if not root.is_dir():
         raise DataError(f"{path}: its images' folder {root} does not exist", "say where with --root DIR")
     classes = _read_labels(path.parent / LABELS)
-    # Only `balance` repeats paths on purpose, and says so.
-    return ImageList(root, _read_list(path, classes, bool(summary.get("repeats"))), classes)
+    items = _read_list(path, classes, bool(summary.get("repeats")))
+    return ImageList(root, items, classes, bool(summary.get("repeats") or summary.get("copies")))
 
 
 def write_list(path: Path, items: Iterable[Item]) -> None:

@@ -96,16 +96,16 @@ class LmdbReader:
 class LmdbWriter:
     """A new LMDB in the folder `path`. Keys must come in ascending byte order. Synced to disk at the end.
 
-    EnvironmentProblem (exit 7) when the disk is full.
+    EnvironmentProblem (exit 7) when the disk is full; messages call the database `name` (default: `path`).
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, name: Path | None = None) -> None:
+        self.path, self.name = Path(path), name or Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.count = 0
         self._batch: list[Record] = []
         self._bytes = 0
-        with _lmdb_errors(self.path, "writing"):
+        with _lmdb_errors(self.path, "writing", self.name):
             self._env: Any = lmdb.open(str(self.path), map_size=FIRST_MAP, sync=False, metasync=False)
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -123,7 +123,7 @@ class LmdbWriter:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
 
     def _commit(self) -> None:
-        with _lmdb_errors(self.path, "writing"), self._env.begin(write=True) as txn:
+        with _lmdb_errors(self.path, "writing", self.name), self._env.begin(write=True) as txn:
             _, added = txn.cursor().putmulti(self._batch, append=True)
             if added != len(self._batch):
                 raise ValueError(f"{self.path}: keys must ascend; got {self._batch[added][0]!r}")
@@ -134,7 +134,7 @@ class LmdbWriter:
         """Write what is left and sync."""
         try:
             self._flush()
-            with _lmdb_errors(self.path, "writing"):
+            with _lmdb_errors(self.path, "writing", self.name):
                 self._env.sync(True)
         finally:
             self._env.close()
@@ -168,32 +168,49 @@ def _environment(path: Path) -> _Shared:
         shared = _open.get(key)
         if shared is None:
             with _lmdb_errors(path, "opening"):
-                shared = _open[key] = _Shared(path)
+                shared = _Shared(path)
+            _refuse_truncated(shared.env, data, path)
+            _open[key] = shared
     return shared
 
 
+def _refuse_truncated(env: Any, data: Path, path: Path) -> None:
+    """Reading a page that the file has lost would kill the process."""
+    size, needed = data.stat().st_size, (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if size < needed:
+        raise FormatError(f"{path}: truncated: {size} of {needed} bytes", "copy it again, or make it again")
+
+
 @contextmanager
-def _lmdb_errors(path: Path, doing: str) -> Iterator[None]:
+def _lmdb_errors(path: Path, doing: str, name: Path | None = None) -> Iterator[None]:
     try:
         yield
     except lmdb.MapFullError:
         raise
     except lmdb.Error as error:
-        raise _as_ours(error, path, doing) from error
+        raise _as_ours(error, path, f"{doing} {name or path}") from error
 
 
-def _as_ours(error: Exception, path: Path, doing: str) -> Exception:
+def _as_ours(error: Exception, path: Path, what: str) -> Exception:
     text = str(error)
-    if os.strerror(errno.ENOSPC) in text or isinstance(error, lmdb.DiskError):
-        return EnvironmentProblem(f"{doing} {path}: no space left on the disk", _SPACE)
+    if os.strerror(errno.ENOSPC) in text or (os.strerror(errno.EIO) in text and _is_full(path)):
+        return EnvironmentProblem(f"{what}: {os.strerror(errno.ENOSPC)}", _SPACE)
+    if os.strerror(errno.EIO) in text:
+        return EnvironmentProblem(f"{what}: {os.strerror(errno.EIO)}", "check the disk and its quota")
     if os.strerror(errno.EACCES) in text:
-        return EnvironmentProblem(f"{doing} {path}: permission denied", "check the permissions of the folder")
-    if doing != "writing" and _is_32bit(path):
+        return EnvironmentProblem(f"{what}: permission denied", "check the permissions of the folder")
+    if what.startswith("opening") and _is_32bit(path):
         return FormatError(
             f"{path}: an LMDB written on a 32-bit machine; 64-bit programs (real Caffe too) cannot read it",
             "make it again here with `caffekit gen-lmdb` from the images",
         )
-    return FormatError(f"{doing} {path}: not a readable LMDB ({text})", "make it again: caffekit gen-lmdb")
+    return FormatError(f"{what}: not a readable LMDB ({text})", "make it again: caffekit gen-lmdb")
+
+
+def _is_full(path: Path) -> bool:
+    """LMDB calls it an input/output error when only a part of its pages fitted on the disk."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize < BATCH_BYTES
 
 
 def _is_32bit(path: Path) -> bool:

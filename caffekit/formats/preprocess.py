@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import yaml
@@ -81,7 +81,10 @@ class Preprocess(BaseModel):
         with os_errors("reading", path):
             text = path.read_text(encoding="utf-8", errors="replace")
         try:
-            return cls.model_validate(_mapping(text))
+            value = yaml.safe_load(text)
+            if not isinstance(value, dict):
+                raise FormatError(f"{path}: expected `key: value` lines, got {type(value).__name__}", _AGAIN)
+            return cls.model_validate(value)
         except yaml.YAMLError as error:
             raise FormatError(f"{path}: not YAML: {str(error).splitlines()[0]}", _AGAIN) from error
         except ValidationError as error:
@@ -91,11 +94,6 @@ class Preprocess(BaseModel):
 
 
 _AGAIN = "it is written by `caffekit gen-lmdb`; make the training LMDB again"
-
-
-def _mapping(text: str) -> Any:
-    value = yaml.safe_load(text)
-    return {} if value is None else value
 
 
 def preprocess_path(database: Path) -> Path:

@@ -74,7 +74,7 @@ def check(path: Path, num_classes: int | None = None, options: Options = Options
         classes = num_classes or _classes_beside(path)
         facts = _gather(options.progress(seen, len(reader), "db check"), classes)
     if _looks_sorted(facts.labels):
-        facts.faults["order"] = ["the whole database"]
+        facts.faults["order"] = []
     return _report(path, facts)
 
 
@@ -166,9 +166,8 @@ def _report(path: Path, facts: Facts) -> Report:
     shapes = ", ".join(report.summary["shapes"]) or "none readable"
     report.lines = [f"{path}: {report.summary['total']} records, {shapes}, {len(counts)} labels"]
     for found in report.summary["findings"]:
-        report.lines.append(
-            f"{found['rule']}: {found['count']} × {found['message']}; first {found['records'][0]}"
-        )
+        first = f"; {found['count']} records, first {found['records'][0]}" if found["records"] else ""
+        report.lines.append(f"{found['rule']}: {found['message']}{first}")
         report.lines.append(f"  fix: {found['fix']}")
     report.exit_code = 3 if report.summary["findings"] else 0
     if not report.exit_code:

@@ -49,7 +49,7 @@ def gen_lmdb(
         return report
     encoding = Encoding(settings.encode, settings.quality, as_files)
     with atomic_dir(out, options.overwrite) as database, companions(out) as places:
-        tally = _write(images, database, contract, encoding, settings, options)
+        tally = _write(images, out, database, contract, encoding, settings, options)
         _refuse(tally, images, settings.max_rejected)
         _read_back(database, tally)
         if not settings.preprocess:
@@ -84,6 +84,7 @@ def contract_of(settings: GenLmdbSettings) -> Preprocess:
 
 def _write(
     images: ImageList,
+    out: Path,
     database: Path,
     contract: Preprocess,
     encoding: Encoding,
@@ -98,7 +99,7 @@ def _write(
     sampled = set(range(0, total, max(1, total // SAMPLES))) | {total - 1}
     tally = Tally()
     made = make_records(images, order.tolist(), contract, encoding, options.jobs)
-    with LmdbWriter(database) as writer:
+    with LmdbWriter(database, out) as writer:
         for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
             if record.reason:
                 tally.failed.append(record)
@@ -144,10 +145,11 @@ def _refuse(tally: Tally, images: ImageList, allowed: int | Percent | None) -> N
         return
     named = [f"{images.file(made.item)}: {made.reason}: {made.detail}" for made in tally.failed[:SHOWN]]
     more = [f"… and {failed - SHOWN} more"] if failed > SHOWN else []
-    raise DataError(
-        "\n".join([f"{failed} of {total} images cannot be read ({limit} allowed)", *named, *more]),
-        "run `caffekit clean` first and use its clean.txt, or allow some with --max-rejected",
-    )
+    hint = "run `caffekit clean` first and use its clean.txt, or allow some with --max-rejected"
+    if all(made.reason == "missing" for made in tally.failed):
+        hint = "say what the list's paths are relative to with --root DIR"
+    text = [f"{failed} of {total} images cannot be read ({limit} allowed)", *named, *more]
+    raise DataError("\n".join(text), hint)
 
 
 def _read_back(database: Path, tally: Tally) -> None:

@@ -37,6 +37,11 @@ def split(
     images = read_source(source, root)
     if not images.items:
         raise DataError(f"{source}: no images to split", "check the list, or what clean rejected")
+    if images.copies:
+        raise DataError(
+            f"{source} holds copies of images, which would stand on two sides",
+            "split first, then balance or augment train.txt",
+        )
     labels = np.array([item.label for item in images.items])
     groups = read_groups(images, source, settings.group_by)
     names, shares = _sides(settings)
