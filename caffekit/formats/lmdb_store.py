@@ -26,7 +26,7 @@ BATCH_RECORDS = 1000
 _SPACE = "free some space, or choose another place"
 
 # A process may open one database only once: train and test nets share the environment.
-_open: weakref.WeakValueDictionary[str, _Shared] = weakref.WeakValueDictionary()
+_open: weakref.WeakValueDictionary[tuple[int, int], _Shared] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -163,8 +163,13 @@ def _environment(path: Path) -> _Shared:
     data = path / "data.mdb" if path.is_dir() else path
     if not data.is_file():
         raise DataError(f"{path}: no LMDB there ({data.name} is missing)", "caffekit gen-lmdb makes one")
+    if not data.stat().st_size:
+        raise FormatError(
+            f"{path}: not an LMDB ({data.name} is an empty file)", "make it again: caffekit gen-lmdb"
+        )
     with _lock:
-        key = str(data.resolve())
+        status = data.stat()
+        key = (status.st_dev, status.st_ino)
         shared = _open.get(key)
         if shared is None:
             with _lmdb_errors(path, "opening"):
@@ -195,10 +200,10 @@ def _as_ours(error: Exception, path: Path, what: str) -> Exception:
     text = str(error)
     if os.strerror(errno.ENOSPC) in text or (os.strerror(errno.EIO) in text and _is_full(path)):
         return EnvironmentProblem(f"{what}: {os.strerror(errno.ENOSPC)}", _SPACE)
-    if os.strerror(errno.EIO) in text:
-        return EnvironmentProblem(f"{what}: {os.strerror(errno.EIO)}", "check the disk and its quota")
     if os.strerror(errno.EACCES) in text:
         return EnvironmentProblem(f"{what}: permission denied", "check the permissions of the folder")
+    if what.startswith("writing"):
+        return EnvironmentProblem(f"{what}: {text}", "check the disk, its quota and its permissions")
     if what.startswith("opening") and _is_32bit(path):
         return FormatError(
             f"{path}: an LMDB written on a 32-bit machine; 64-bit programs (real Caffe too) cannot read it",
