@@ -1,1 +1,1 @@
-"""TODO"""
+"""HTML pages and figures that need nothing else: no network, no script from elsewhere."""
