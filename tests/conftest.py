@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,12 @@ def shared() -> Path:
     if not (path / "data").is_dir():
         pytest.skip("no shared data (set CAFFEKIT_SHARED to the folder that holds data/ and tools/)")
     return path
+
+
+@pytest.fixture(params=["embedded", pytest.param("bvlc", marks=pytest.mark.bvlc)])
+def engine(request: pytest.FixtureRequest) -> Any:
+    """Each engine in turn; the bvlc one skips without real Caffe."""
+    from caffekit.engines import find_engine
+
+    python = request.getfixturevalue("bvlc") if request.param == "bvlc" else None
+    return find_engine(request.param, python)

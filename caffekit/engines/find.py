@@ -22,7 +22,7 @@ HINT = "run scripts/install-bvlc-caffe, or name an interpreter with --caffe-pyth
 
 
 def find_engine(name: str, caffe_python: Path | str | None = None) -> Engine:
-    """"embedded" (this interpreter) or "bvlc" (one with real Caffe). EnvironmentProblem when there is none.
+    """ "embedded" (this interpreter) or "bvlc" (one with real Caffe). EnvironmentProblem when there is none.
 
     Real Caffe is looked for in this order: `caffe_python`, CAFFEKIT_CAFFE_PYTHON (one that is named must
     work), what scripts/install-bvlc-caffe made (working directory, checkout, cache), python3 on the path.

@@ -27,12 +27,13 @@ class Pipe(object):
                 raise
             self.orphaned = True
 
-    def commands(self):
-        """The commands that have come since the last call."""
-        while not self.orphaned and select.select([0], [], [], 0)[0]:
+    def commands(self, wait=0):
+        """The commands that have come since the last call; for the first one, `wait` so many seconds."""
+        while not self.orphaned and select.select([0], [], [], wait)[0]:
             data = os.read(0, 4096)
             self.orphaned = not data
             self.pending += data
+            wait = 0
         lines = self.pending.split(b"\n")
         self.pending = lines.pop()
         return [line.strip().decode("ascii", "replace") for line in lines]

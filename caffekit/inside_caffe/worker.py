@@ -3,11 +3,11 @@
     PYTHON worker.py JOB.json
 
 Runs under any interpreter in which `import caffe` works (Python 2.7 or 3), so it imports only the standard
-library, numpy, caffe and its neighbours in this folder. Events go to the file descriptor that the job names, commands come on standard
-input, the engine's own log goes to standard error; docs/events.md describes them.
-The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null),
-skip {data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display, max_iter,
-iter_size, test_iter [per test net], best {output, value} or null: of which test output the best is kept.
+library, numpy, caffe and its neighbours in this folder. Events go to the file descriptor that the job
+names, commands come on standard input; docs/events.md describes both. Standard error is the engine's log.
+The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null), skip
+{data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display,
+max_iter, iter_size, test_iter [per test net], best {output, value} or null: of what the best is kept.
 """
 from __future__ import division, print_function
 
@@ -20,10 +20,12 @@ import time
 
 import numpy as np
 
+from blobs import dead_share, own_params, sum_of_squares
 from talk import Pipe
 
-STUCK = 87.3365  # -log(FLT_MIN): the softmax probability of the true class underflowed
+STUCK = 87.33654  # -log(FLT_MIN): the softmax probability of the true class underflowed
 STUCK_TOLERANCE = 1e-3
+VERDICT_SECONDS = 2  # so long the next update waits for what the parent says to bad news
 
 
 class Leave(Exception):
@@ -32,19 +34,6 @@ class Leave(Exception):
     def __init__(self, reason, snapshot):
         Exception.__init__(self, reason)
         self.reason, self.snapshot = reason, snapshot
-
-
-def sum_of_squares(arrays):
-    """(sum of squares, number of elements that are not finite)."""
-    total, bad = 0.0, 0
-    for array in arrays:
-        flat = array.ravel()
-        square = float(np.dot(flat, flat))
-        if not square < 1e38:  # overflown in float32, or nan: look closer
-            square = float(np.square(flat, dtype=np.float64).sum())
-            bad += int(flat.size - np.isfinite(flat).sum())
-        total += square
-    return total, bad
 
 
 class Worker(object):
@@ -60,7 +49,7 @@ class Worker(object):
         weights = net.blob_loss_weights
         self.losses = [(name, float(weights[name])) for name in self.blobs if weights[name]]
         self.relus = [(name, net.top_names[name][0]) for name, layer in zip(net._layer_names, net.layers) if layer.type == "ReLU"]
-        self.params = self.own_params()
+        self.params = own_params(net)
         self.start = self.snapshotted = solver.iter
         self.best = (job["best"] or {}).get("value")
         self.asked_to_stop, self.sub_losses = False, []
@@ -88,19 +77,6 @@ class Worker(object):
             else:
                 for _ in range(batches):
                     solver.net._forward(index, index)
-
-    def own_params(self):
-        """The parameter blobs, each once: layers that share one see the same memory."""
-        found, seen, keep = [], set(), []
-        for name in self.net.params:
-            for blob in self.net.params[name]:
-                data = blob.data
-                keep.append(data)  # so that two addresses are never equal by chance
-                address = data.__array_interface__["data"][0] if data.size else id(blob)
-                if address not in seen:
-                    seen.add(address)
-                    found.append(blob)
-        return found
 
     def send(self, event, **fields):
         self.pipe.send(event, self.solver.iter, **fields)
@@ -134,16 +110,18 @@ class Worker(object):
         self.sub_losses = []
         loss = sum(self.weighted(each) for each in losses) / len(losses)
         self.count(loss, losses)
+        bad = False
         if self.job["display"] and self.solver.iter % self.job["display"] == 0:
+            bad = self.nonfinite or self.saturated
             self.display(loss)
         elif self.nonfinite and not self.alarmed:
-            self.alarmed = True
+            self.alarmed = bad = True
             self.send("alarm", loss=loss, outputs=self.values(self.net, self.outputs))
-        self.poll()
+        self.poll(VERDICT_SECONDS if bad else 0)
 
-    def poll(self):
+    def poll(self, wait=0):
         """Obey what the parent, or a signal, has asked for."""
-        for command in self.pipe.commands():
+        for command in self.pipe.commands(wait):
             if command == "snapshot":
                 self.snapshot()
             elif command == "abort":
@@ -191,18 +169,10 @@ class Worker(object):
             "display", loss=loss, lr=getattr(self.solver, "lr", None), outputs=outputs,
             grad_norm=math.sqrt(grads), weight_norm=math.sqrt(weights),
             nonfinite={"outputs": bad_outputs, "grads": bad_grads, "weights": bad_weights},
-            dead=dict((name, self.dead(blob)) for name, blob in self.relus),
+            dead=dict((name, dead_share(self.blobs[blob].data)) for name, blob in self.relus),
             since=since, seconds=now - self.display_time)
         self.display_time, self.alarmed = now, False
         self.clear_books()
-
-    def dead(self, name):
-        """The share of units (channels, where there are some) that are 0 for the whole batch."""
-        data = self.blobs[name].data
-        if data.ndim < 2 or not data.size:
-            return 0.0
-        rest = tuple(axis for axis in range(data.ndim) if axis != 1)
-        return 1.0 - float((data != 0).any(axis=rest).mean())
 
     def watch_test(self, index, net):
         """Sum the outputs of each batch of a test pass as Caffe does (float32), and tell the means."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 34
+LEFT, RIGHT, TOP, BOTTOM = 70, 14, 14, 34
 MOST_POINTS = 800
 
 
@@ -105,9 +105,7 @@ def _grid(x_axis: _Axis, y_axis: _Axis) -> list[str]:
         out.append(
             f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:g}</text>'
         )
-    out.append(
-        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">iteration</text>'
-    )
+    out.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">iteration</text>')
     return out
 
 

@@ -31,13 +31,17 @@ def write_run_report(path: Path, name: str, summary: dict[str, Any], events: Seq
     """Write the page, atomically. `summary` is the run's summary.json, `events` its events.jsonl."""
     attempts = summary["attempts"]
     marks = [Mark(a["at_iteration"], _mark_text(a)) for a in attempts if a["at_iteration"] is not None]
-    page = _environment().get_template("run.html.j2").render(
-        name=name,
-        title=TITLES.get(summary["outcome"], summary["outcome"]),
-        summary=summary,
-        attempts=[{**attempt, "what": changes(attempt["changed"])} for attempt in attempts],
-        charts=_charts(events, marks),
-        environment=_environment_rows(summary, events),
+    page = (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            name=name,
+            title=TITLES.get(summary["outcome"], summary["outcome"]),
+            summary=summary,
+            attempts=[{**attempt, "what": changes(attempt["changed"])} for attempt in attempts],
+            charts=_charts(events, marks),
+            environment=_environment_rows(summary, events),
+        )
     )
     write_text(path, page)
 

@@ -80,9 +80,7 @@ def evaluate(
     return _report(result, model, source, out, where)
 
 
-def _batches(
-    images: Iterator[tuple[Image, int]], side: Sequence[int], labels: list[int]
-) -> Iterator[Image]:
+def _batches(images: Iterator[tuple[Image, int]], side: Sequence[int], labels: list[int]) -> Iterator[Image]:
     """(n, c, h, w) batches; the labels are appended to `labels`."""
     while chunk := list(islice(images, BATCH)):
         labels += [label for _, label in chunk]
@@ -197,9 +195,7 @@ def measure(
     }
 
 
-def _report(
-    result: dict[str, Any], model: Model, source: Path, out: Path | None, where: str
-) -> Report:
+def _report(result: dict[str, Any], model: Model, source: Path, out: Path | None, where: str) -> Report:
     summary = {"source": str(source), "weights": str(model.weights), "computed": where, **result}
     report = Report("evaluate", summary, _lines(result, source))
     if result["nonfinite"]:

@@ -25,6 +25,7 @@ from caffekit.runs import (
     Best,
     EventLog,
     RunDir,
+    find_snapshots,
     newest_valid,
     read_events,
     read_json,
@@ -32,7 +33,7 @@ from caffekit.runs import (
     write_json,
     write_metrics,
 )
-from caffekit.steps.train_attempt import Training
+from caffekit.steps.train_attempt import Training, read_state
 from caffekit.steps.train_control import Control, Progress
 from caffekit.steps.train_files import Inputs, differences, install, make_inputs, refuse_changed
 
@@ -58,6 +59,8 @@ def train(
     run = RunDir(Path(run_dir or settings.train.runs / _name(settings, solver)))
     weights = _existing(settings.train.weights)
     state = None if resume in (None, "auto") else _existing([Path(str(resume))])[0]
+    if state:
+        read_state(state)
     if run.exists() and not (resume or options.overwrite):
         raise UsageError(
             f"{run.path} holds a training already",
@@ -109,9 +112,12 @@ def _dry_run(run: RunDir, settings: Settings, solver: Path | None, where: str) -
 def _finished(run: RunDir, inputs: Inputs) -> Report | None:
     """The report of a run that has nothing left to do."""
     summary = read_json(run.summary)
-    outcome = summary.get("outcome")
-    ended = outcome == "early-stop" or (outcome == "done" and summary["iterations"] >= inputs.solver.max_iter)
-    return Report("train", summary, [f"{run.path}: nothing to do, trained to the end"]) if ended else None
+    snapshots = find_snapshots(run.snapshots)
+    last = snapshots[-1] if snapshots else None
+    ended = last is not None and last.iter >= inputs.solver.max_iter and not last.problem()
+    if not ended and summary.get("outcome") != "early-stop":
+        return None
+    return Report("train", summary, [f"{run.path}: nothing to do, trained to the end"])
 
 
 def _plan(

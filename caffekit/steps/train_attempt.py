@@ -84,23 +84,16 @@ class Training:
         return param, resume, iteration
 
     def _resume(self, folder: Path, plan: AttemptPlan) -> tuple[Path | None, int]:
-        """The state to restore, with the path of its weights put right: Caffe notes it as it was then."""
+        """The state to restore (a corrected copy where its weights have moved) and its iteration, or -1."""
         if plan.resume_from is None:
             return None, -1
-        snapshot = snapshot_of(plan.resume_from)
-        if plan.resume_from.suffix == ".h5":
+        state = read_state(plan.resume_from)
+        if state is None:
+            snapshot = snapshot_of(plan.resume_from)
             return plan.resume_from, snapshot.iter if snapshot else 0
-        state = read_solverstate(plan.resume_from)
-        learned = Path(state.learned_net)
-        if state.learned_net and snapshot and learned.absolute() != snapshot.model.absolute():
-            if not snapshot.model.is_file() and not learned.is_file():
-                raise DataError(f"{plan.resume_from}: its weights are neither at {learned} nor beside it")
-            if snapshot.model.is_file():
-                state.learned_net = str(snapshot.model.absolute())
-                resume = folder / "resumed.solverstate"
-                write_solverstate(resume, state)
-                return resume, int(state.iter)
-        return plan.resume_from, int(state.iter)
+        resume = folder / "resumed.solverstate"
+        write_solverstate(resume, state)
+        return resume, int(state.iter)
 
     def _book(self, event: Event, watcher: Watcher, number: int, param: Any) -> None:
         """Write down what happened, and keep order among the snapshots."""
@@ -125,3 +118,21 @@ def _changes(plan: AttemptPlan) -> dict[str, Any]:
         "loss_weight": plan.loss_weights or None,
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def read_state(path: Path) -> Any:
+    """The SolverState in `path`, naming its weights where they are now: beside it, else where they were.
+
+    None for HDF5, which only the engine reads. DataError when the weights are gone.
+    """
+    if path.suffix == ".h5":
+        return None
+    state = read_solverstate(path)
+    snapshot = snapshot_of(path)
+    beside = snapshot.model if snapshot else path.with_suffix(".caffemodel")
+    if beside.is_file():
+        state.learned_net = str(beside.absolute())
+    elif state.learned_net and not Path(state.learned_net).is_file():
+        hint = "put the .caffemodel of the same iteration beside the .solverstate"
+        raise DataError(f"{path}: its weights are neither beside it nor at {state.learned_net}", hint)
+    return state

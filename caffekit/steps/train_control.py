@@ -104,7 +104,7 @@ def _short(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """"12 s", "3 min", "2 h 5 min"."""
+    """ "12 s", "3 min", "2 h 5 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
