@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from caffekit.formats.atomic import write_text
 LABELS = "labels.txt"
 SUMMARY = "summary.json"
 MAX_LABEL = 2**31 - 1  # Datum.label is an int32
+_PLAIN = re.compile(r"[^\t\r]*[^\s] [0-9]{1,9}")  # a line without a problem; lists have millions of them
 MAX_PROBLEMS = 20  # shown; the rest is counted
 # What operating systems and we leave in folders; all other files stay, so that `clean` reports them.
 IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX", LABELS, SUMMARY}
@@ -140,9 +142,10 @@ def _read_list(path: Path, classes: list[str] | None, repeats: bool) -> list[Ite
     items: list[Item] = []
     problems: list[str] = []
     first: dict[str, tuple[int, int]] = {}
+    plain, limit = _PLAIN.fullmatch, len(classes) if classes is not None else MAX_LABEL
     for number, line in enumerate(lines, 1):
         name, _, label = line.rpartition(" ")
-        problem = _problem(line, name, label, classes)
+        problem = "" if plain(line) and int(label) < limit else _problem(line, name, label, classes)
         if not problem:
             item = Item(name, int(label))
             items.append(item)

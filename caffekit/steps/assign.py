@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,15 +19,11 @@ def assign_sides(labels: Ints, groups: Ints | None, shares: Sequence[float], see
     images then even the classes out, so shares are exact wherever enough of them are left.
     """
     random = np.random.default_rng(seed)
-    classes, labels = np.unique(labels, return_inverse=True)
+    labels = np.unique(labels, return_inverse=True)[1]
     wanted = _quota(np.bincount(labels), shares)
     sides = np.full(len(labels), -1)
     if groups is not None:
-        for members in _large_groups(groups, random):
-            counts = np.bincount(labels[members], minlength=len(classes))
-            side = _neediest(counts, wanted)
-            sides[members] = side
-            wanted[side] -= counts
+        wanted = _place(_large_groups(groups, random), sides, labels, wanted)
     _fill(sides, labels, wanted, random)
     return sides
 
@@ -57,13 +54,33 @@ def _large_groups(groups: Ints, random: np.random.Generator) -> list[Ints]:
     return sorted(shuffled, key=len, reverse=True)
 
 
-def _neediest(counts: Ints, wanted: Ints) -> int:
+def _place(members: list[Ints], sides: Ints, labels: Ints, wanted: Ints) -> Ints:
+    """Give each group its side in `sides`; what the sides then still want.
+
+    Lists of integers, not arrays: a group has few classes, and there may be a million groups.
+    """
+    want: list[list[int]] = wanted.tolist()
+    totals = [sum(row) for row in want]
+    for group in members:
+        counts = Counter(labels[group].tolist())
+        side = _neediest(counts, want, totals)
+        sides[group] = side
+        for label, n in counts.items():
+            want[side][label] -= n
+        totals[side] -= len(group)
+    return np.array(want)
+
+
+def _neediest(counts: Counter[int], want: list[list[int]], totals: list[int]) -> int:
     """The side that lacks the largest part of this group's classes; training if it fits nowhere else."""
-    mine = np.flatnonzero(counts)
-    fits: NDArray[np.bool_] = np.asarray((wanted[:, mine] >= counts[mine]).all(axis=1))
-    fits[0] = True
-    lack = wanted[:, mine].sum(1) / np.maximum(1, wanted.sum(1))
-    return int(np.argmax(np.where(fits, lack, -np.inf)))
+    best, most = 0, sum(want[0][label] for label in counts) / max(1, totals[0])
+    for side in range(1, len(want)):
+        row = want[side]
+        if all(row[label] >= n for label, n in counts.items()):
+            lack = sum(row[label] for label in counts) / max(1, totals[side])
+            if lack > most:
+                best, most = side, lack
+    return best
 
 
 def _fill(sides: Ints, labels: Ints, wanted: Ints, random: np.random.Generator) -> None:
