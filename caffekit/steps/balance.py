@@ -18,6 +18,7 @@ from caffekit.steps.copies import IMAGES, Copy, write_dataset
 
 # Small enough to leave a digit, a face or a traffic sign what it is.
 JITTER: dict[str, Any] = {"scale": (0.9, 1.1), "rotate": 8.0, "color": 0.1}
+MANY = 10  # times that one image may stand for its class without a word
 METHODS = ("oversample", "jitter", "undersample", "hybrid")
 
 
@@ -37,6 +38,8 @@ def balance(
     """
     if not settings.method:
         raise UsageError("balance: no --method", f"choose one of {', '.join(METHODS)}")
+    if isinstance(settings.target, int) and settings.target < 1:
+        raise UsageError(f"--target {settings.target}: expected at least 1 image per class")
     refuse_existing(out, options.overwrite)
     images = read_source(source, root)
     _refuse_overlap(source, images)
@@ -135,6 +138,11 @@ def _report(
         "copies": len(copies),
         "repeats": len(set(chosen)) < len(chosen),
     }
+    for label in np.flatnonzero(after > MANY * before):
+        name = images.class_name(int(label))
+        report.warnings.append(
+            f"class {name}: {before[label]} images stand for {after[label]}; find more, or give --max-repeat"
+        )
     sizes = [f"{counts[counts > 0].min()} to {counts.max()}" for counts in (before, after)]
     verb = "would write" if dry_run else "wrote"
     report.lines = [

@@ -143,12 +143,13 @@ def _refuse(tally: Tally, images: ImageList, allowed: int | Percent | None) -> N
     limit = allowed.of(total) if isinstance(allowed, Percent) else allowed or 0
     if failed <= limit and tally.written:
         return
-    named = [f"{images.file(made.item)}: {made.reason}: {made.detail}" for made in tally.failed[:SHOWN]]
-    more = [f"… and {failed - SHOWN} more"] if failed > SHOWN else []
+    causes = [f"{images.file(made.item)}: {made.reason}: {made.detail}" for made in tally.failed]
+    named = list(dict.fromkeys(causes))  # a balanced list names a file more than once
+    more = [f"… and {len(named) - SHOWN} more"] if len(named) > SHOWN else []
     hint = "run `caffekit clean` first and use its clean.txt, or allow some with --max-rejected"
     if all(made.reason == "missing" for made in tally.failed):
         hint = "say what the list's paths are relative to with --root DIR"
-    text = [f"{failed} of {total} images cannot be read ({limit} allowed)", *named, *more]
+    text = [f"{failed} of {total} images cannot be read ({limit} allowed)", *named[:SHOWN], *more]
     raise DataError("\n".join(text), hint)
 
 

@@ -62,9 +62,7 @@ def test_jitter_never_gives_the_same_pixels_twice(folder: Path, tmp_path: Path) 
 
 def test_workers_do_not_change_the_pixels(folder: Path, tmp_path: Path) -> None:
     for workers in (1, 4):
-        balance(
-            folder, tmp_path / str(workers), BalanceSettings(method="jitter"), Options(workers=workers)
-        )
+        balance(folder, tmp_path / str(workers), BalanceSettings(method="jitter"), Options(workers=workers))
     one = sorted((tmp_path / "1").rglob("*.png"))
     four = sorted((tmp_path / "4").rglob("*.png"))
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in four]
@@ -82,6 +80,13 @@ def test_a_list_that_shares_images_with_validation_is_refused(folder: Path, tmp_
 def test_no_method_is_a_usage_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no --method"):
         balance(folder, tmp_path / "out", BalanceSettings())
+    with pytest.raises(UsageError, match="at least 1 image"):
+        balance(folder, tmp_path / "out", BalanceSettings(method="undersample", target=0))
+
+
+def test_a_few_images_that_stand_for_many_are_said(folder: Path, tmp_path: Path) -> None:
+    report = balance(folder, tmp_path / "out", BalanceSettings(method="oversample", target=31))
+    assert report.warnings == ["class eel: 3 images stand for 31; find more, or give --max-repeat"]
 
 
 def test_an_unreadable_image_is_named_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:

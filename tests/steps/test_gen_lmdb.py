@@ -154,6 +154,15 @@ def test_allowed_rejects_are_warned_about_and_counted(folder: Path, tmp_path: Pa
     assert [key[:8] for key, _ in records(tmp_path / "db")[:2]] == [b"00000000", b"00000002"]
 
 
+def test_a_repeated_unreadable_file_is_named_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("raw/cat/000.png 0\n" * 3)
+    (tmp_path / "summary.json").write_text('{"repeats": true}')
+    (folder / "cat/000.png").write_bytes(b"")
+    with pytest.raises(DataError, match="3 of 3 images") as caught:
+        make(tmp_path / "a.txt", tmp_path / "db")
+    assert len(caught.value.message.splitlines()) == 2
+
+
 def test_a_wrong_root_has_its_own_hint(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("cat/000.png 0\n")
     with pytest.raises(DataError, match="1 of 1 images cannot be read") as caught:
