@@ -163,7 +163,8 @@ def _report(path: Path, facts: Facts) -> Report:
         "labels": {str(label): counts[label] for label in sorted(counts)},
         "findings": [_finding(rule, facts.faults[rule]) for rule in FINDINGS if rule in facts.faults],
     }
-    shapes = ", ".join(report.summary["shapes"]) or "none readable"
+    shown, more = list(report.summary["shapes"])[:4], max(0, len(facts.shapes) - 4)
+    shapes = ", ".join(shown) + (f" and {more} more shapes" if more else "") or "none readable"
     report.lines = [f"{path}: {report.summary['total']} records, {shapes}, {len(counts)} labels"]
     for found in report.summary["findings"]:
         first = f"; {found['count']} records, first {found['records'][0]}" if found["records"] else ""
