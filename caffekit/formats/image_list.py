@@ -73,7 +73,8 @@ def read_source(path: Path, root: Path | None = None) -> ImageList:
     root = root or Path(os.path.normpath(path.parent / str(summary.get("root", "."))))
     if not root.is_dir():
         raise DataError(f"{path}: its images' folder {root} does not exist", "say where with --root DIR")
-    classes = _read_labels(path.parent / LABELS)
+    names = path.parent / LABELS
+    classes = read_labels(names) if names.is_file() else None
     items = _read_list(path, classes, bool(summary.get("repeats")))
     return ImageList(root, items, classes, bool(summary.get("repeats") or summary.get("copies")))
 
@@ -113,9 +114,8 @@ def _summary_beside(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _read_labels(path: Path) -> list[str] | None:
-    if not path.is_file():
-        return None
+def read_labels(path: Path) -> list[str]:
+    """The class names of a labels.txt: line i names class i. FormatError naming FILE:LINE."""
     lines = _text(path).splitlines()
     if not all(line.strip() for line in lines):
         number = next(i for i, line in enumerate(lines, 1) if not line.strip())
@@ -208,7 +208,10 @@ def _read_folder(root: Path) -> ImageList:
         folders = [entry.name for entry in os.scandir(root) if entry.is_dir() and _counts(entry.name)]
     classes = sorted(folders, key=os.fsencode)
     if not classes:
-        raise DataError(f"{root}: no class folders in it", "expected one subfolder of images per class")
+        hint = "expected one subfolder of images per class"
+        if (root / "data.mdb").exists():
+            hint = "this is an LMDB; give the folder or list that it was made from"
+        raise DataError(f"{root}: no class folders in it", hint)
     items = [Item(f"{name}/{file}", i) for i, name in enumerate(classes) for file in _files(root / name)]
     present = {item.label for item in items}
     empty = [str(root / name) for label, name in enumerate(classes) if label not in present]

@@ -162,7 +162,8 @@ def write_lmdb(path: Path, records: Iterable[Record]) -> int:
 def _environment(path: Path) -> _Shared:
     data = path / "data.mdb" if path.is_dir() else path
     if not data.is_file():
-        raise DataError(f"{path}: no LMDB there ({data.name} is missing)", "caffekit gen-lmdb makes one")
+        missing = f"{data.name} is missing" if path.is_dir() else "no such folder"
+        raise DataError(f"{path}: no LMDB there ({missing})", "caffekit gen-lmdb makes one")
     if not data.stat().st_size:
         raise FormatError(
             f"{path}: not an LMDB ({data.name} is an empty file)", "make it again: caffekit gen-lmdb"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caffekit.errors import DataError, FormatError, os_errors
 from caffekit.formats.atomic import write_text
+from caffekit.formats.image_list import LABELS, read_labels
 from caffekit.formats.images import Image, decode, resize, resize_short
 
 HEADER = """\
@@ -109,6 +110,14 @@ def mean_path(database: Path) -> Path:
 def labels_path(database: Path) -> Path:
     """DB.labels.txt beside the LMDB `database`: line i names class i."""
     return database.with_name(f"{database.name}.labels.txt")
+
+
+def class_names(database: Path) -> list[str]:
+    """The classes of `database`: DB.labels.txt, else a labels.txt in its folder, else []. FormatError."""
+    for path in (labels_path(database), database.with_name(LABELS)):
+        if path.is_file():
+            return read_labels(path)
+    return []
 
 
 def scale_of(std: list[float]) -> float:

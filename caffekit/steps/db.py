@@ -16,7 +16,7 @@ from caffekit.formats.atomic import refuse_existing, write_bytes
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.images import BadImage, decode, encode
 from caffekit.formats.lmdb_store import LmdbReader, Record
-from caffekit.formats.preprocess import labels_path
+from caffekit.formats.preprocess import class_names
 from caffekit.options import Options
 from caffekit.report import Json, Report
 from caffekit.steps.parallel import thread_map
@@ -71,7 +71,7 @@ def check(path: Path, num_classes: int | None = None, options: Options = Options
     with LmdbReader(path) as reader:
         reader.first()
         seen = thread_map(_look, reader.records(), options.jobs)
-        classes = num_classes or _classes_beside(path)
+        classes = num_classes or len(class_names(path)) or None
         facts = _gather(options.progress(seen, len(reader), "db check"), classes)
     if _looks_sorted(facts.labels):
         facts.faults["order"] = []
@@ -146,11 +146,6 @@ def _looks_sorted(labels: list[int]) -> bool:
     shares = np.unique(array, return_counts=True)[1] / len(array)
     by_chance = (1 - np.square(shares).sum()) * (len(array) - 1)
     return bool((array[1:] != array[:-1]).sum() < SORTED * by_chance)
-
-
-def _classes_beside(path: Path) -> int | None:
-    labels = labels_path(path)
-    return len(labels.read_text(encoding="utf-8").splitlines()) if labels.is_file() else None
 
 
 def _report(path: Path, facts: Facts) -> Report:

@@ -73,8 +73,10 @@ def fill_report(report: Report, images: ImageList, tally: Tally, contract: Prepr
 
 
 def _warn(report: Report, images: ImageList, tally: Tally, contract: Preprocess) -> None:
-    for made in tally.failed:
+    for made in tally.failed[:SHOWN]:
         report.warnings.append(f"left out {images.file(made.item)}: {made.reason}: {made.detail}")
+    if len(tally.failed) > SHOWN:
+        report.warnings.append(f"left out {len(tally.failed) - SHOWN} more; the summary names all")
     for made in tally.flawed[:SHOWN]:
         report.warnings.append(f"{images.file(made.item)}: harmless flaw: {'; '.join(made.flaws)}")
     if len(tally.flawed) > SHOWN:

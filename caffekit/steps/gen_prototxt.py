@@ -11,7 +11,7 @@ from caffekit.errors import DataError
 from caffekit.formats.atomic import refuse_existing, write_text
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
-from caffekit.formats.preprocess import Preprocess, preprocess_path
+from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path
 from caffekit.netgen import Data, Generated, NetOptions, generate
 from caffekit.options import Options
 from caffekit.report import Report
@@ -63,7 +63,7 @@ def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str
     """What a net must know of its databases, as (facts, notes, warnings)."""
     images, labels, shape = scan_db(train)
     test_images, test_labels, _ = scan_db(test) if test else (0, -1, ())
-    names = _class_names(train)
+    names = class_names(train)
     classes = max(labels, test_labels) + 1
     warnings = []
     if names and classes > len(names):
@@ -119,12 +119,6 @@ def scan_db(db: Path) -> tuple[int, int, tuple[int, ...]]:
         for key, value in reader.records():
             largest = max(largest, parse_datum(value, f"{db}: {key.decode(errors='replace')}").label)
         return len(reader), largest, shape
-
-
-def _class_names(db: Path) -> list[str]:
-    """The classes in the labels.txt beside the database; [] without one."""
-    path = db.parent / "labels.txt"
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def _report(

@@ -14,8 +14,9 @@ from caffekit.formats.atomic import write_text
 from caffekit.formats.binaryproto import read_mean
 from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from caffekit.formats.datum import datum_array, parse_datum
+from caffekit.formats.image_list import write_labels
 from caffekit.formats.lmdb_store import LmdbReader
-from caffekit.formats.preprocess import Preprocess, preprocess_path
+from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path
 from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
 from caffekit.graph import filter_net
 from caffekit.netgen.own import deploy_net
@@ -140,7 +141,7 @@ def _facts(source: Path) -> dict[str, int]:
 
 
 def _carry(folder: Path, source: Path) -> None:
-    contract, labels = preprocess_path(source), source.parent / "labels.txt"
+    contract, classes = preprocess_path(source), class_names(source)
     if contract.is_file():
         preprocess = Preprocess.read(contract)
         mean = contract.parent / preprocess.mean_file if preprocess.mean_file else None
@@ -148,8 +149,8 @@ def _carry(folder: Path, source: Path) -> None:
             shutil.copyfile(mean, folder / "mean.binaryproto")
             preprocess = preprocess.model_copy(update={"mean_file": "mean.binaryproto"})
         preprocess.write(folder / "preprocess.yaml")
-    if labels.is_file():
-        shutil.copyfile(labels, folder / "labels.txt")
+    if classes:
+        write_labels(folder / "labels.txt", classes)
 
 
 def _deploy(folder: Path, layer: Any, inputs: Inputs) -> None:

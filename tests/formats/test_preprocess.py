@@ -9,7 +9,7 @@ import pytest
 
 from caffekit.errors import DataError, FormatError
 from caffekit.formats.images import encode
-from caffekit.formats.preprocess import Preprocess, mean_path, preprocess_path, scale_of
+from caffekit.formats.preprocess import Preprocess, class_names, mean_path, preprocess_path, scale_of
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
 
@@ -32,6 +32,17 @@ def test_files_become_what_the_database_holds() -> None:
 def test_scale() -> None:
     assert scale_of([10.0, 20.0, 30.0]) == 0.05
     assert scale_of([0.0]) == 1.0 and scale_of([]) == 1.0
+
+
+def test_class_names_are_the_database_s_own_or_its_folder_s(tmp_path: Path) -> None:
+    assert class_names(tmp_path / "db") == []
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    assert class_names(tmp_path / "db") == ["a", "b"]
+    (tmp_path / "db.labels.txt").write_text("cat\ndog\n")
+    assert class_names(tmp_path / "db") == ["cat", "dog"] and class_names(tmp_path / "val") == ["a", "b"]
+    (tmp_path / "db.labels.txt").write_text("cat\n\ndog\n")
+    with pytest.raises(FormatError, match=r"db.labels.txt:2: empty line"):
+        class_names(tmp_path / "db")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

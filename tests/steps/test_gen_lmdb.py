@@ -232,6 +232,22 @@ def test_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
+def test_many_unreadable_files_are_counted_not_all_warned_about(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "raw", {"a": 30})
+    for number in range(25):
+        (folder / f"a/{number:03}.png").write_bytes(b"")
+    report = make(folder, tmp_path / "db", max_rejected=25, shuffle=False)
+    assert len(report.summary["failed"]) == 25
+    assert len(report.warnings) == 21 and report.warnings[-1].startswith("left out 5 more")
+
+
+def test_a_database_is_no_source(folder: Path, tmp_path: Path) -> None:
+    make(folder, tmp_path / "db", **KEPT)
+    with pytest.raises(DataError) as caught:
+        make(tmp_path / "db", tmp_path / "again")
+    assert "this is an LMDB" in caught.value.hint
+
+
 @pytest.mark.bvlc
 @pytest.mark.parametrize("words", [[], ["--gray"], ["--encode_type", "png"]], ids=["color", "gray", "png"])
 def test_every_record_is_real_convert_imageset_s(

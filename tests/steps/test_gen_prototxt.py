@@ -66,6 +66,8 @@ def test_classes_are_those_of_labels_txt(dbs: Path) -> None:
     (dbs / "t/labels.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match="label 9, but labels.txt names 2 classes"):
         gen_prototxt(dbs / "net2", settings(dbs))
+    (dbs / "t/train_lmdb.labels.txt").write_text("".join(f"c{i}\n" for i in range(11)))
+    assert gen_prototxt(dbs / "net3", settings(dbs)).summary["classes"] == 11, "gen-lmdb's comes first"
 
 
 def test_a_missing_contract_is_a_warning(tmp_path: Path) -> None:
