@@ -30,6 +30,52 @@ class Range(click.ParamType[list[float]]):
         return [low, high]
 
 
+class Names(click.ParamType[list[str]]):
+    """NAME,NAME,… as a list."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """The names between the commas."""
+        return [name.strip() for name in str(value).split(",") if name.strip()]
+
+
+def number_or_text(value: str | None) -> int | str | None:
+    """A count as a number; words and percentages as they are."""
+    return int(value) if value and value.isdigit() else value
+
+
+@command
+@click.argument("source", type=IN)
+@OUT
+@ROOT
+@click.option(
+    "--benchmark", type=IN, multiple=True, help="No image of this set may stand in SOURCE (repeatable)."
+)
+@click.option(
+    "--near-distance", type=int, help="Bits of 64 in which hashes of copies may differ.  [default: 8]"
+)
+@click.option("--min-size", type=int, help="Pixels of the shorter side.  [default: 32]")
+@click.option("--checks", type=Names(), metavar="A,B", help="Only these checks.")
+@click.option("--skip", type=Names(), metavar="A,B", help="All checks but these.")
+@click.option("--labels/--no-labels", default=None, help="Look for wrong labels.  [default: labels]")
+@click.option("--list-only", "mode", flag_value="list", default=None, help="Write lists only.  [default]")
+@click.option("--copy", "mode", flag_value="copy", help="Also copy the kept images to OUT/images.")
+@click.option("--link", "mode", flag_value="link", help="Also hard-link them there.")
+@click.option("--max-rejected", metavar="N|N%", help="Exit 4 if more are rejected than this.")
+def clean(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
+    """Find broken, bad, duplicate and mislabelled images.
+
+    \b
+    caffekit clean data/raw -o clean --benchmark data/bench
+    """
+    from caffekit.steps.clean import clean as step
+
+    flags["benchmark"] = list(flags["benchmark"]) or None
+    flags["max_rejected"] = number_or_text(flags["max_rejected"])
+    return step(source, out, call.settings("clean", **flags), call.options, root=root)
+
+
 @command
 @click.argument("source", type=IN)
 @OUT
@@ -64,8 +110,7 @@ def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any
     """
     from caffekit.steps.balance import balance as step
 
-    if flags["target"] and flags["target"].isdigit():
-        flags["target"] = int(flags["target"])
+    flags["target"] = number_or_text(flags["target"])
     return step(source, out, call.settings("balance", **flags), call.options, root=root)
 
 
@@ -185,4 +230,4 @@ def db() -> None:
 db.add_command(check)
 db.add_command(show)
 
-COMMANDS: list[click.Command] = [split, balance, augment, gen_lmdb, db, mean]
+COMMANDS: list[click.Command] = [clean, split, balance, augment, gen_lmdb, db, mean]

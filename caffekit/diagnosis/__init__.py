@@ -1,1 +1,1 @@
-"""Watch a training, find why it broke, repair it: the engine is an argument, so all of it is tested without one."""
+"""Watch a training, find why it broke, repair it: the engine is an argument, so it is tested without one."""

@@ -44,6 +44,7 @@ def atomic_dir(path: Path, overwrite: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     old = path.with_name(f".{path.name}.old-{os.getpid()}")
     with os_errors("writing", path):
+        sweep(path)
         temporary.mkdir(parents=True)
         try:
             yield temporary
@@ -53,6 +54,25 @@ def atomic_dir(path: Path, overwrite: bool = False) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left of writing `path`: a living one's work, and an only copy, stay."""
+    kinds = ["tmp", "old"] if path.exists() else ["tmp"]
+    for left in [each for kind in kinds for each in path.parent.glob(f".{path.name}.{kind}-*")]:
+        pid = left.name.rpartition("-")[2]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

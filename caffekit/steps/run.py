@@ -169,7 +169,7 @@ def _lmdbs(settings: Settings, train_list: Path, work: Path) -> list[Stage]:
     """The training LMDB with its preprocessing contract, then those that follow the contract."""
     section = settings.gen_lmdb
     contract = work / "train_lmdb.preprocess.yaml"
-    follows = section.model_copy(update={"preprocess": contract, "shuffle": False})
+    follows = section.model_copy(update={"preprocess": contract})
     stages = [_stage("gen-lmdb train", gen_lmdb, train_list, work / "train_lmdb", section)]
     for side in ["val", "test"] if settings.split.test else ["val"]:
         source = work / "split" / f"{side}.txt"

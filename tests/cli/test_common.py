@@ -183,6 +183,8 @@ def test_help_starts_in_a_moment() -> None:
 def test_a_reader_that_goes_away_leaves_no_noise() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    child = subprocess.run([sys.executable, "-m", "caffekit", "--help"], stdout=writing, stderr=subprocess.PIPE)
+    child = subprocess.run(
+        [sys.executable, "-m", "caffekit", "--help"], stdout=writing, stderr=subprocess.PIPE
+    )
     os.close(writing)
     assert child.stderr == b""

@@ -1,0 +1,18 @@
+"""Images that stand in a benchmark, too: a model must not be trained on what it is judged by."""
+
+from __future__ import annotations
+
+from caffekit.checks.subject import Finding, Subject
+
+
+def benchmark_duplicate(subject: Subject) -> dict[int, Finding]:
+    """The same picture as a benchmark image, exactly or nearly; score: the correlation."""
+    count = len(subject.rows)
+    found = {}
+    for i in {*subject.links.near, *subject.links.same}:
+        others = {j: alike for j, alike in subject.links.of(i).items() if i < count <= j}
+        if others:
+            best = max(others, key=lambda j: (others[j], -j))
+            how = "the same as" if others[best] == 1 else "nearly the same as"
+            found[i] = Finding(others[best], f"{how} {subject.path(best)} of the benchmark")
+    return found

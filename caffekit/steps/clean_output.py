@@ -1,0 +1,74 @@
+"""The files that `clean` writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+
+from caffekit.checks.alike import components
+from caffekit.checks.subject import Finding, Subject
+from caffekit.errors import os_errors
+from caffekit.formats.atomic import write_text
+from caffekit.formats.image_list import ImageList, Item, relative_root, write_labels, write_list
+from caffekit.report import Report, dumps
+from caffekit.reports.clean import write_clean_report
+from caffekit.steps.copies import IMAGES, inside
+
+Reasons = dict[int, tuple[str, Finding]]
+
+
+def write_result(
+    folder: Path, out: Path, images: ImageList, subject: Subject, reasons: Reasons, report: Report, mode: str
+) -> None:
+    """Write all into `folder`, which will become `out`. mode: list, copy or link the kept images."""
+    kept = [item for i, item in enumerate(images.items) if i not in reasons]
+    report.summary["root"] = relative_root(images.root, out) if mode == "list" else IMAGES
+    if mode != "list":
+        kept = [_place(images.file(item), folder / IMAGES, item, mode) for item in kept]
+    write_list(folder / "clean.txt", kept)
+    if images.classes:
+        write_labels(folder / "labels.txt", images.classes)
+    rows = [
+        [subject.path(i), subject.labels[i], reason, f"{finding.score:.4g}", finding.detail]
+        for i, (reason, finding) in reasons.items()
+    ]
+    write_text(folder / "rejected.csv", _csv(["path", "label", "reason", "score", "detail"], rows))
+    write_text(folder / "groups.csv", _csv(["path", "group"], _groups(subject, reasons)))
+    write_clean_report(folder / "report.html", images.root, subject, reasons, report.summary)
+    write_text(folder / "summary.json", dumps(report.summary, indent=2) + "\n")
+
+
+def _groups(subject: Subject, reasons: Reasons) -> list[list[object]]:
+    """Kept images that hang together with others, for `split --group-by duplicates`."""
+    if "links" not in subject.__dict__:  # no check asked for them
+        return []
+    groups = ([i for i in group if i < len(subject.rows)] for group in components(subject.links))
+    wanted = [group for group in groups if len(group) > 1 and any(i not in reasons for i in group)]
+    return [[subject.path(i), number] for number, group in enumerate(wanted) for i in group]
+
+
+def _csv(header: list[str], rows: list[list[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _place(source: Path, images: Path, item: Item, mode: str) -> Item:
+    """Copy or hard-link (where the file system can) a kept image; its place in the new list."""
+    path = inside(item.path)
+    target = images / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with os_errors("reading", source):
+        if mode == "link":
+            try:
+                os.link(source.resolve(), target)
+                return Item(path, item.label)
+            except OSError:
+                pass
+        shutil.copyfile(source, target)
+    return Item(path, item.label)
