@@ -31,6 +31,8 @@ def set_mode_gpu() -> None:
     global _device
     if not torch.cuda.is_available():
         raise RuntimeError("set_mode_gpu: no CUDA device is available")
+    if _gpu_id >= torch.cuda.device_count():
+        raise RuntimeError(f"set_device: no GPU {_gpu_id}, this machine has {torch.cuda.device_count()}")
     _device = torch.device("cuda", _gpu_id)
 
 

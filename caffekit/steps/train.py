@@ -159,6 +159,7 @@ def _train(
         "device": "cpu" if device is None else f"gpu {device}",
         "outcome": "running",
         "attempts": list(begun.get("attempts", [])),
+        "best": None,
     }
     report = Report("train", summary, warnings=list(inputs.warnings))
     keep = settings.train.snapshots
@@ -172,11 +173,12 @@ def _train(
         def on_attempt(attempt: Attempt) -> None:
             entry = {**attempt.as_json(), "attempt": training.offset + attempt.plan.number}
             summary["attempts"].append(entry)
-            _write(run, summary)
+            training.publish()
             if attempt.outcome not in (*FINISHED, "stopped"):
                 options.note(_told(entry))
 
-        _write(run, summary)
+        training.publish = lambda: _publish(run, {**summary, "best": _best(training)})
+        training.publish()
         with _failures(report, run):
             guard = settings.guard
             attempts = recover(
@@ -229,19 +231,20 @@ def _conclude(training: Training, report: Report, settings: Settings) -> Report:
         summary["outcome"] = "paused" if control.paused and not control.received else "interrupted"
     elif summary["outcome"] in FINISHED:
         training.best.finish()
-    info = training.best.info
-    summary["best"] = {"iter": info["iter"], "metrics": info["metrics"]} if info else None
+    summary["best"] = _best(training)
     test, display = last.get("test", {}), last.get("display", {})
     outputs = {name: values[0] for name, values in (test.get("outputs") or {}).items() if values}
     summary["final"] = {"iter": iterations, "train_loss": display.get("loss"), **outputs}
     summary["iterations"] = iterations
     summary["images_per_second"] = training.progress.images_per_second
-    _write(run, summary)
-    events = read_events(run.events)
-    write_metrics(run.path / "metrics.csv", events)
-    write_run_report(run.path / "report.html", run.path.absolute().name, summary, events)
+    _publish(run, summary)
     report.lines = _lines(run, summary)
     return report
+
+
+def _best(training: Training) -> dict[str, Any] | None:
+    info = training.best.info
+    return {"iter": info["iter"], "metrics": info["metrics"]} if info else None
 
 
 def _why_stopped(control: Control, iterations: int) -> CaffekitError:
@@ -257,8 +260,12 @@ def _told(entry: dict[str, Any]) -> str:
     return f"attempt {entry['attempt']}: {entry['outcome']} at iteration {entry['at_iteration']}{cause}"
 
 
-def _write(run: RunDir, summary: dict[str, Any]) -> None:
+def _publish(run: RunDir, summary: dict[str, Any]) -> None:
+    """Summary, metrics and report as they are now."""
     write_json(run.summary, summary)
+    events = read_events(run.events)
+    write_metrics(run.path / "metrics.csv", events)
+    write_run_report(run.path / "report.html", run.path.absolute().name, summary, events)
 
 
 def _lines(run: RunDir, summary: dict[str, Any]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,7 @@ from caffekit.steps.train_control import Control, Progress
 from caffekit.steps.train_files import Inputs, net_key
 
 Event = dict[str, Any]
-# An alarm, a test, a snapshot: rare. Displays are rare by their interval.
-WRITTEN = ("start", "display", "alarm", "test", "snapshot", "end", "error")
+PUBLISH_SECONDS = 60.0
 
 
 @dataclass
@@ -37,6 +38,9 @@ class Training:
     keep_last: int = 3
     offset: int = 0
     """Attempts that earlier calls have made."""
+    publish: Callable[[], None] = lambda: None
+    """Brings metrics.csv and report.html up to date; called after a test, at most once a minute."""
+    published: float = field(default_factory=time.monotonic)
     last: dict[str, Event] = field(default_factory=dict)
     """The newest event of each kind."""
 
@@ -99,12 +103,14 @@ class Training:
         """Write down what happened, and keep order among the snapshots."""
         kind = event["event"]
         self.last[kind] = event
-        if kind in WRITTEN:
-            self.log.add(event, number)
+        self.log.add(event, number)
         if kind == "start":
             self.progress.begin(event, param.iter_size)
         elif kind == "display":
             self.progress.observe(event)
+        elif kind == "test" and time.monotonic() - self.published > PUBLISH_SECONDS:
+            self.publish()
+            self.published = time.monotonic()
         self.best.observe(event)
         if kind == "snapshot":
             prune(self.run.snapshots, self.keep_last, self.best.kept(), watcher.last_healthy)

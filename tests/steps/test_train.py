@@ -50,7 +50,8 @@ def test_a_training_leaves_all_that_the_run_directory_promises(engine: Engine, t
     names = {path.name for path in folder.iterdir()}
     assert names >= {
         "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "preprocess.yaml", "attempts",
-        "metrics.csv", "events.jsonl", "report.html", "best.caffemodel", "best.json", "summary.json", "snapshots",
+        "metrics.csv", "events.jsonl", "report.html", "best.caffemodel", "best.json", "summary.json",
+        "snapshots",
     }  # fmt: skip
     assert {path.name for path in (folder / "attempts" / "1").iterdir()} == {
         "solver.prototxt", "train_val.prototxt", "caffe.log", "why.json", "job.json"
@@ -147,6 +148,7 @@ def test_a_signal_saves_the_state(tmp_path: Path, number: signal.Signals, code: 
     wait_for(lambda: any(e["event"] == "display" and e["iter"] for e in read_events(events)))
     child.send_signal(signal.SIGHUP)
     wait_for(lambda: any(e["event"] == "snapshot" for e in read_events(events)))
+    assert "Running" in (tmp_path / "run" / "report.html").read_text()
     child.send_signal(number)
     out, _ = child.communicate(timeout=60)
     assert child.returncode == code
