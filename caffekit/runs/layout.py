@@ -75,8 +75,10 @@ class RunDir:
         return (self.path / MARK).exists()
 
     def refuse_other(self) -> None:
-        """UsageError if something that is no run directory stands there: nothing is written among it."""
-        if not self.exists() and self.path.exists() and any(self.path.iterdir()):
+        """UsageError if something that is no run directory stands there; hidden files do not count."""
+        if self.exists() or not self.path.exists():
+            return
+        if any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise UsageError(f"{self.path} exists and is no run directory", "give another --run-dir")
 
     @property
