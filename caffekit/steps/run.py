@@ -32,14 +32,17 @@ class Stage:
     """
 
     name: str
+    home: Path
+    """The pipeline's working folder, which also remembers what of each stage is done."""
     inputs: list[Path]
+    """What it reads besides the stages before it."""
     output: Path
     settings: Any
     work: Callable[[Options, bool], Report]
 
-    def fingerprint(self, seed: int) -> str:
-        """A digest of the inputs' content, this stage's settings, the seed and caffekit's version."""
-        digest = hashlib.sha256(f"{__version__}\n{seed}\n{dumps(self.settings)}".encode())
+    def fingerprint(self, seed: int, before: str) -> str:
+        """A digest of the stage before, the inputs' content, the settings, the seed and the version."""
+        digest = hashlib.sha256(f"{__version__}\n{seed}\n{before}\n{dumps(self.settings)}".encode())
         for path in self.inputs:
             digest.update(_content(path).encode())
         return digest.hexdigest()
@@ -55,8 +58,8 @@ class Stage:
 
     @property
     def mark(self) -> Path:
-        """The file beside the output that holds its fingerprint."""
-        return self.output.with_name(f".{self.output.name}.{self.name.split()[0]}")
+        """The file that says which work was begun or done."""
+        return self.home / ".stages" / self.name.replace(" ", "-")
 
 
 def run(
@@ -70,7 +73,7 @@ def run(
     """Run the stages of `settings` in order, leaving out those whose result stands already.
 
     start: run this stage and all after it again. only: no other stage. force: run all.
-    A stage that fails ends the chain with its own error and exit code; what was done stays.
+    A stage that fails ends the chain, and the report, with its own error and exit code; what was done stays.
     """
     report = Report("run")
     stages = plan(settings)
@@ -78,33 +81,37 @@ def run(
     for given in (start, only):
         if given and given not in names:
             raise UsageError(f"no stage {given!r} in this pipeline", f"its stages are {', '.join(names)}")
-    again = False
+    again, fingerprint = force, ""
     done: dict[str, Any] = {}
     for stage in stages:
-        again = again or force or stage.name in (start, only)
+        fingerprint = stage.fingerprint(options.seed, fingerprint)
+        again = again or stage.name in (start, only)
         if only and stage.name != only:
             continue
-        done[stage.name] = _run_stage(stage, options, again, report)
+        state = "" if again else stage.state(fingerprint)
+        if options.dry_run:
+            report.lines.append(f"{stage.name}: {_plan_of(stage, state, again)}")
+            done[stage.name] = {"status": "planned" if state != "done" else "up to date"}
+            continue
+        try:
+            done[stage.name] = _run_stage(stage, options, fingerprint, state, report)
+        except CaffekitError as error:
+            error.message = f"{stage.name}: {error.message}"
+            report.fail(error)
+            break
     report.summary = {"name": settings.name, "stages": done}
     return report
 
 
-def _run_stage(stage: Stage, options: Options, again: bool, report: Report) -> dict[str, Any]:
-    if options.dry_run:
-        report.lines.append(f"{stage.name}: {_why(stage, options, again)}")
-        return {"status": "planned"}
-    fingerprint = stage.fingerprint(options.seed)
-    state = "" if again else stage.state(fingerprint)
+def _run_stage(
+    stage: Stage, options: Options, fingerprint: str, state: str, report: Report
+) -> dict[str, Any]:
     if state == "done":
         report.lines.append(f"{stage.name}: up to date")
         return {"status": "up to date"}
     options.note(f"== {stage.name}")
     write_text(stage.mark, f"begun {fingerprint}\n")
-    try:
-        result = stage.work(replace(options, overwrite=True), state == "begun")
-    except CaffekitError as error:
-        error.message = f"{stage.name}: {error.message}"
-        raise
+    result = stage.work(replace(options, overwrite=True), state == "begun")
     report.warnings += [f"{stage.name}: {warning}" for warning in result.warnings]
     if result.lines:
         report.lines += [f"{stage.name}: {result.lines[0]}", *(f"  {line}" for line in result.lines[1:])]
@@ -116,19 +123,15 @@ def _run_stage(stage: Stage, options: Options, again: bool, report: Report) -> d
     return {"status": "done", **result.summary}
 
 
-def _why(stage: Stage, options: Options, again: bool) -> str:
+def _plan_of(stage: Stage, state: str, again: bool) -> str:
     """What --dry-run says of a stage."""
     if again:
         return "would run (asked for)"
-    missing = [path for path in stage.inputs if not path.exists()]
-    if missing:
-        return f"would run ({missing[0]} is not there yet)"
-    state = stage.state(stage.fingerprint(options.seed))
     if state == "done":
         return "up to date"
     if state == "begun":
         return "would go on (was interrupted)"
-    return "would run (something it depends on has changed)" if stage.output.exists() else "would run"
+    return "would run (something it depends on has changed)" if stage.mark.exists() else "would run"
 
 
 def plan(settings: Settings) -> list[Stage]:
@@ -137,75 +140,84 @@ def plan(settings: Settings) -> list[Stage]:
     source = data.image_list or data.root
     if source is None:
         raise DataError("data.root is not set", "name the folder of class folders: data: {root: …}")
-    work = data.work / settings.name
+    home = data.work / settings.name
     cleaning = settings.clean.model_copy(update={"benchmark": [*data.benchmark, *settings.clean.benchmark]})
-    clean_list = work / "clean" / "clean.txt"
+    clean_list = home / "clean" / "clean.txt"
     stages = [
-        _stage("clean", clean, source, work / "clean", cleaning, cleaning.benchmark),
-        _stage("split", split, clean_list, work / "split", settings.split),
+        _stage("clean", clean, home, source, "clean", cleaning, cleaning.benchmark),
+        _stage("split", split, home, clean_list, "split", settings.split),
     ]
-    last = work / "split" / "train.txt"
+    last = home / "split" / "train.txt"
     if settings.balance.method:
-        stages.append(_stage("balance", balance, last, work / "balance", settings.balance))
-        last = work / "balance" / "balanced.txt"
+        stages.append(_stage("balance", balance, home, last, "balance", settings.balance))
+        last = home / "balance" / "balanced.txt"
     if settings.augment.copies:
-        stages.append(_stage("augment", augment, last, work / "augment", settings.augment))
-        last = work / "augment" / "augmented.txt"
-    return [*stages, *_lmdbs(settings, last, work), *_training(settings, work)]
+        stages.append(_stage("augment", augment, home, last, "augment", settings.augment))
+        last = home / "augment" / "augmented.txt"
+    return [*stages, *_lmdbs(settings, last, home), *_training(settings, home)]
 
 
-def _stage(name: str, step: Any, source: Path, out: Path, section: Any, more: Sequence[Path] = ()) -> Stage:
-    """The stage of a step that turns the list `source` into `out`."""
+def _stage(
+    name: str, step: Any, home: Path, source: Path, folder: str, section: Any, more: Sequence[Path] = ()
+) -> Stage:
+    """The stage of a step that turns the list `source` into HOME/FOLDER."""
+    out = home / folder
     return Stage(
         name,
+        home,
         [source, *more],
         out,
-        section.model_dump(mode="json"),
+        _values(section),
         lambda options, _: step(source, out, section, options),
     )
 
 
-def _lmdbs(settings: Settings, train_list: Path, work: Path) -> list[Stage]:
+def _lmdbs(settings: Settings, train_list: Path, home: Path) -> list[Stage]:
     """The training LMDB with its preprocessing contract, then those that follow the contract."""
     section = settings.gen_lmdb
-    contract = work / "train_lmdb.preprocess.yaml"
-    follows = section.model_copy(update={"preprocess": contract})
-    stages = [_stage("gen-lmdb train", gen_lmdb, train_list, work / "train_lmdb", section)]
+    follows = section.model_copy(update={"preprocess": home / "train_lmdb.preprocess.yaml"})
+    stages = [_stage("gen-lmdb train", gen_lmdb, home, train_list, "train_lmdb", section)]
     for side in ["val", "test"] if settings.split.test else ["val"]:
-        source = work / "split" / f"{side}.txt"
-        out = work / f"{side}_lmdb"
-        stages.append(_stage(f"gen-lmdb {side}", gen_lmdb, source, out, follows, [contract]))
+        source = home / "split" / f"{side}.txt"
+        stages.append(_stage(f"gen-lmdb {side}", gen_lmdb, home, source, f"{side}_lmdb", follows))
     return stages
 
 
-def _training(settings: Settings, work: Path) -> list[Stage]:
+def _training(settings: Settings, home: Path) -> list[Stage]:
     run_dir = settings.train.runs / settings.name
-    model = run_dir / "best.caffemodel"
-    train_settings = [settings.net, settings.solver, settings.train, settings.guard]
-    source = settings.evaluate.source or work / "split" / ("test.txt" if settings.split.test else "val.txt")
+    source = settings.evaluate.source or home / "split" / ("test.txt" if settings.split.test else "val.txt")
+    sections = [settings.net, settings.solver, settings.train, settings.guard]
     return [
         Stage(
             "train",
-            [work / "train_lmdb", work / "val_lmdb", work / "train_lmdb.preprocess.yaml"],
-            model,
-            [section.model_dump(mode="json") for section in train_settings],
+            home,
+            [*settings.train.weights, *([settings.net.prototxt] if settings.net.prototxt else [])],
+            run_dir / "best.caffemodel",
+            [_values(section) for section in sections],
             lambda options, resume: train(settings, options, resume="auto" if resume else None),
         ),
         Stage(
-            "diagnose-nan",
-            [model],
-            run_dir / "diagnosis.json",
-            {},
+            "diagnose-nan", home, [], run_dir / "diagnosis.json", {},
             lambda options, _: _diagnose(run_dir, options),
         ),
         Stage(
             "evaluate",
-            [model, source],
+            home,
+            [source],
             run_dir / "evaluation.json",
-            settings.evaluate.model_dump(mode="json"),
+            _values(settings.evaluate),
             lambda options, _: evaluate(settings, source, options, run_dir=run_dir),
         ),
-    ]
+    ]  # fmt: skip
+
+
+def _values(section: Any) -> dict[str, Any]:
+    """The settings that are no paths: what stands at a path counts, not where the project stands."""
+    return {
+        key: value
+        for key, value in section.model_dump().items()
+        if not isinstance(value[0] if isinstance(value, list) and value else value, Path)
+    }
 
 
 def _diagnose(run_dir: Path, options: Options) -> Report:
