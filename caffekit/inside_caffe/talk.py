@@ -1,4 +1,4 @@
-"""How a child process talks to its parent: events out on a pipe of their own, commands in on standard input."""
+"""How a child talks to its parent: events out on a pipe of their own, commands in on standard input; and a log."""
 from __future__ import division, print_function
 
 import errno
@@ -6,6 +6,8 @@ import json
 import math
 import os
 import select
+import sys
+import time
 
 import numpy as np
 
@@ -37,6 +39,14 @@ class Pipe(object):
         lines = self.pending.split(b"\n")
         self.pending = lines.pop()
         return [line.strip().decode("ascii", "replace") for line in lines]
+
+
+def log(message):
+    """A line in the engine's log, in glog's form, so that log readers take it for what it says."""
+    now = time.time()
+    stamp = time.strftime("%m%d %H:%M:%S", time.localtime(now))
+    sys.stderr.write("I%s.%06d %5d worker.py:1] %s\n" % (stamp, now % 1 * 1e6, os.getpid(), message))
+    sys.stderr.flush()
 
 
 def plain(value):

@@ -21,7 +21,7 @@ import time
 import numpy as np
 
 from blobs import dead_share, own_params, sum_of_squares
-from talk import Pipe
+from talk import Pipe, log
 
 STUCK = 87.33654  # -log(FLT_MIN): the softmax probability of the true class underflowed
 STUCK_TOLERANCE = 1e-3
@@ -97,6 +97,7 @@ class Worker(object):
             self.note_snapshot()
         except Leave as leave:
             reason = leave.reason
+            log("Optimization stopped early.")
             if leave.snapshot:
                 self.snapshot()
         self.send("end", reason=reason)
@@ -116,7 +117,7 @@ class Worker(object):
             self.display(loss)
         elif self.nonfinite and not self.alarmed:
             self.alarmed = bad = True
-            self.send("alarm", loss=loss, outputs=self.values(self.net, self.outputs))
+            self.alarm(loss)
         self.poll(VERDICT_SECONDS if bad else 0)
 
     def poll(self, wait=0):
@@ -157,6 +158,19 @@ class Worker(object):
 
     def values(self, net, names):
         return dict((name, net.blobs[name].data.ravel().tolist()) for name in names)
+
+    def alarm(self, loss):
+        """Tell it, and write it to the log too: the training may end before Caffe displays it."""
+        outputs = self.values(self.net, self.outputs)
+        log("Iteration %d (0 iter/s, 0s/%d iters), loss = %g" % (self.solver.iter, self.iters, loss))
+        weights, number = dict(self.losses), 0
+        for name in self.outputs:
+            for value in outputs[name]:
+                weight = weights.get(name, 0)
+                counts = " (* %g = %g loss)" % (weight, weight * value) if weight else ""
+                log("    Train net output #%d: %s = %g%s" % (number, name, value, counts))
+                number += 1
+        self.send("alarm", loss=loss, outputs=outputs)
 
     def display(self, loss):
         now = time.time()

@@ -82,7 +82,8 @@ class Progress:
         since = event["since"]["iters"]
         self.iterations, self.seconds = self.iterations + since, self.seconds + event["seconds"]
         now = time.monotonic()
-        if self.quiet or now - self.said < self.every:
+        first = self.iterations == since  # its one iteration took the start-up's time: no rate to go by
+        if self.quiet or first or now - self.said < self.every:
             return
         self.said = now
         left = (self.max_iter - event["iter"]) * event["seconds"] / max(since, 1)

@@ -57,6 +57,7 @@ def test_stop_saves_the_state_and_abort_does_not(engine: Engine, solver: Path) -
     outcome, seen = tiny.run(engine, solver, lambda event: "stop" if event["iter"] == 4 else None)
     assert outcome.reason == "stopped"
     assert [event["event"] for event in seen[-2:]] == ["snapshot", "end"]
+    assert read_log(solver.with_name("caffe.log")).ended == "stopped"
     assert 4 <= seen.of("snapshot")[0]["iter"] < 20
     for path in solver.parent.glob("tiny_iter_*"):
         path.unlink()
@@ -108,6 +109,10 @@ def test_an_explosion_is_told_at_once_and_its_snapshot_is_not_finite(engine: Eng
     assert display["since"]["nonfinite"] == 10 - alarm["iter"] + 1
     assert display["nonfinite"]["weights"] > 0
     assert not seen.of("snapshot")[0]["finite"]
+    log = read_log(solver.with_name("caffe.log"))
+    (row,) = [row for row in log.train if row.iter == alarm["iter"]]
+    assert row.loss is not None and not math.isfinite(row.loss), "it stands in the log, too"
+    assert [value for _, value in sorted(row.weights.items())] == [1.0]
     assert len(seen.of("alarm")) <= 2  # once between two displays
 
 
