@@ -89,7 +89,8 @@ def test_a_resumed_training_goes_on_in_the_data(engine: Engine, tmp_path: Path) 
     _, first = tiny.run(engine, solver, lambda event: "stop" if event["iter"] == 12 else None)
     snapshot = first.of("snapshot")[-1]
     skip = batches_to_skip(read_net(solver.with_name("net.prototxt")), snapshot["iter"])
-    assert skip == {"data": snapshot["iter"]}
+    batches = snapshot["iter"] % 20  # 40 records in batches of 6: after 20 batches all begins anew
+    assert skip == ({"data": batches} if batches else {})
     _, second = tiny.run(engine, solver, restore=Path(snapshot["state"]), skip=skip)
     assert seen_from(second.losses()) == snapshot["iter"]
     assert {**first.losses(), **second.losses()} == pytest.approx(whole.losses(), rel=1e-4)
