@@ -1,7 +1,8 @@
 """Copies within the set. One of a group stays.
 
 Which one: among those that pass every other check, the one with the most pixels, then without a flaw, then
-with the most bytes (JPEG copies of a PNG are smaller), then the first by path.
+with the most bytes (JPEG copies of a PNG are smaller), then the one with the shortest path (copies are called
+"x (1).jpg" and "x-copy.jpg"), then the first.
 """
 
 from __future__ import annotations
@@ -49,6 +50,6 @@ def _in_set(subject: Subject, indices: Iterable[int]) -> list[int]:
     return [i for i in indices if i < len(subject.rows) and i not in subject.out]
 
 
-def _rank(subject: Subject, index: int) -> tuple[int, int, int, str]:
-    row = subject.rows[index]
-    return -row.pixels, len(row.flaws), -row.bytes, subject.paths[index]
+def _rank(subject: Subject, index: int) -> tuple[int, int, int, int, str]:
+    row, path = subject.rows[index], subject.paths[index]
+    return -row.pixels, len(row.flaws), -row.bytes, len(path), path

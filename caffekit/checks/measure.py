@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,8 @@ class Row:
 def measure(path: str) -> Row:
     """The row of the file `path`; one that cannot be read is a row, too, not an error."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading from a pipe could wait forever
+            return Row("undecodable", "not a regular file")
         data = Path(path).read_bytes()
     except OSError as error:
         return Row("undecodable", f"cannot be read: {error.strerror or error}")

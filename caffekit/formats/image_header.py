@@ -73,7 +73,8 @@ def stated_size(data: bytes, kind: str) -> tuple[int, int]:
         if kind == "gif":
             return struct.unpack_from("<HH", data, 6)
         if kind == "bmp":
-            width, height = struct.unpack_from("<ii", data, 18)
+            old = data[14:18] == b"\x0c\0\0\0"  # OS/2's header of 12 bytes
+            width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
             return abs(width), abs(height)
         if kind == "pnm":
             return _pnm_size(data)

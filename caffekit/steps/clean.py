@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,7 @@ def clean(
     written, when nothing is left or more than settings.max_rejected is rejected.
     """
     names = chosen_checks(settings)
+    _refuse_inside(out, source)
     refuse_existing(out, options.overwrite)
     images = read_source(source, root)
     benchmark = [read_source(path) for path in settings.benchmark]
@@ -72,6 +75,14 @@ def chosen_checks(settings: CleanSettings) -> list[str]:
     return [name for name in CHECKS if name in wanted or name in ALWAYS]
 
 
+def _refuse_inside(out: Path, source: Path) -> None:
+    """UsageError when `out` would be a class folder of `source` from the next run on."""
+    if not source.is_dir() or source.resolve() not in out.resolve().parents:
+        return
+    if not out.resolve().relative_to(source.resolve()).parts[0].startswith("."):
+        raise UsageError(f"{out} is inside {source}", "each folder there is a class: choose another output")
+
+
 def _subject(
     images: ImageList, benchmark: Sequence[ImageList], settings: CleanSettings, options: Options
 ) -> Subject:
@@ -97,7 +108,21 @@ def _measure(path: str) -> Row:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    return measure(path)
+    with _silence():
+        return measure(path)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let decoders talk to nobody: what they say of a file stands, with its name, in the result."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _crashed(path: str) -> Row:

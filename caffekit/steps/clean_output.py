@@ -32,7 +32,7 @@ def write_result(
     if images.classes:
         write_labels(folder / "labels.txt", images.classes)
     rows = [
-        [subject.path(i), subject.labels[i], reason, f"{finding.score:.4g}", finding.detail]
+        [subject.path(i), subject.labels[i], reason, _number(finding.score), finding.detail]
         for i, (reason, finding) in reasons.items()
     ]
     write_text(folder / "rejected.csv", _csv(["path", "label", "reason", "score", "detail"], rows))
@@ -48,6 +48,10 @@ def _groups(subject: Subject, reasons: Reasons) -> list[list[object]]:
     groups = ([i for i in group if i < len(subject.rows)] for group in components(subject.links))
     wanted = [group for group in groups if len(group) > 1 and any(i not in reasons for i in group)]
     return [[subject.path(i), number] for number, group in enumerate(wanted) for i in group]
+
+
+def _number(score: float) -> str:
+    return f"{score:.4f}".rstrip("0").rstrip(".")
 
 
 def _csv(header: list[str], rows: list[list[object]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -156,3 +157,13 @@ def test_every_check_is_documented_and_stands_an_empty_set(name: str) -> None:
     assert CHECKS[name].__doc__
     assert CHECKS[name](Subject([], [], np.array([], np.int64))) == {}
     assert set(ALWAYS) <= set(CHECKS)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert measure(str(tmp_path / "pipe.png")).detail == "not a regular file"
+
+
+def test_of_equals_the_one_with_the_shorter_name_stays(tmp_path: Path) -> None:
+    checked = subject(tmp_path, {**USUAL, "0-copy.png": USUAL["0.png"], "3 (1).png": USUAL["3.png"]})
+    assert reasons(checked) == {"0-copy.png": "exact-duplicate", "3 (1).png": "exact-duplicate"}

@@ -174,3 +174,8 @@ def test_odd_files_decode_as_opencv_s_or_are_refused(shared: Path) -> None:
         assert np.array_equal(image, opencv(data)), path.name
         taken += 1
     assert taken > 100
+
+
+def test_the_size_in_an_old_bmp_header() -> None:
+    header = b"BM" + bytes(12) + (12).to_bytes(4, "little") + bytes([127, 0, 64, 0, 1, 0, 8, 0])
+    assert stated_size(header, "bmp") == (127, 64)

@@ -140,3 +140,22 @@ def _crash_on_three(item: int) -> int:
 def test_a_decoder_that_crashes_costs_one_image() -> None:
     got = list(process_map(_crash_on_three, range(6), 2, lambda item: -item))
     assert got == [0, 1, 2, -3, 4, 5]
+
+
+def test_an_output_inside_the_set_is_refused(digits: Path) -> None:
+    with pytest.raises(UsageError, match="is inside"):
+        clean(digits, digits / "clean")
+    assert not (digits / "clean").exists()
+
+
+def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1].tobytes()
+    (tmp_path / "raw" / "a").mkdir(parents=True)
+    (tmp_path / "raw" / "a" / "odd.jpg").write_bytes(jpeg[:-2] + b"\0\0\0" + jpeg[-2:])
+    (tmp_path / "raw" / "a" / "good.jpg").write_bytes(jpeg)
+    (tmp_path / "raw" / "a" / "cut.png").write_bytes(
+        cv2.imencode(".png", np.eye(64))[1].tobytes()[:60] + b"IEND"
+    )
+    report = clean(tmp_path / "raw", tmp_path / "out")
+    assert report.summary["rejected"]["undecodable"] == 1
+    assert capfd.readouterr().err == ""
