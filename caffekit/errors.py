@@ -37,6 +37,9 @@ class CaffekitError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message  # which whoever passes the error on may have made clearer
+
 
 class UsageError(CaffekitError):
     """Options that cannot be combined, an output that exists already, a value out of range."""

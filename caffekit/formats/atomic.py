@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffekit.errors import UsageError, os_errors
+from caffekit.errors import CaffekitError, UsageError, os_errors
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -51,6 +51,9 @@ def atomic_dir(path: Path, overwrite: bool = False) -> Iterator[Path]:
             if path.exists():
                 os.replace(path, old)
             os.replace(temporary, path)
+        except CaffekitError as error:  # people know the folder by the name that they gave
+            error.message = error.message.replace(str(temporary), str(path))
+            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)

@@ -90,7 +90,7 @@ def _link(source: Path, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with os_errors("reading", source):
+    with os_errors("copying", source):
         try:
             os.link(source.resolve(), target)
         except OSError:

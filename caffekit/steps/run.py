@@ -125,6 +125,9 @@ def _run_stage(
 
 def _plan_of(stage: Stage, state: str, again: bool) -> str:
     """What --dry-run says of a stage."""
+    missing = [path for path in stage.inputs if not path.exists() and stage.home not in path.parents]
+    if missing:
+        return f"would fail: {missing[0]} does not exist"
     if again:
         return "would run (asked for)"
     if state == "done":

@@ -76,7 +76,7 @@ def make_inputs(folder: Path, run: RunDir, settings: Settings, own_solver: Path 
 def _own(folder: Path, run: RunDir, path: Path) -> Inputs:
     """The user's solver with its net beside it; snapshots go to the run directory, under their own name."""
     if not path.is_file():
-        raise DataError(f"no such solver: {path}")
+        raise DataError(f"no such solver: {path}", "check the path; `caffekit gen-prototxt` writes one")
     solver = read_solver(path)
     net = _own_net(solver, path, run)
     name = Path(solver.snapshot_prefix).name if solver.snapshot_prefix else path.stem

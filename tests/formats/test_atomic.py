@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from caffekit.errors import EnvironmentProblem, UsageError
+from caffekit.errors import EnvironmentProblem, UsageError, os_errors
 from caffekit.formats.atomic import atomic_dir, atomic_file, write_text
 
 
@@ -63,6 +63,16 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert caught.value.exit_code == 7 and "free some space" in caught.value.hint
     assert names(tmp_path) == []
+
+
+def test_messages_name_the_folder_that_was_asked_for(tmp_path: Path) -> None:
+    with (
+        pytest.raises(EnvironmentProblem, match="writing .*/d/f: ") as caught,
+        atomic_dir(tmp_path / "d") as temporary,
+        os_errors("writing", temporary / "f"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert "tmp-" not in caught.value.message
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:

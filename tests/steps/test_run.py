@@ -79,7 +79,8 @@ def ran(report: Report) -> list[str]:
 def test_it_ends_with_a_model_that_was_evaluated(made: Path) -> None:
     home = made / "runs" / "three"
     assert (home / "best.caffemodel").is_file() and (home / "report.html").is_file()
-    assert json.loads((home / "diagnosis.json").read_text())["verdict"] in ("healthy", "plateau", "overfitting")
+    verdict = json.loads((home / "diagnosis.json").read_text())["verdict"]
+    assert verdict in ("healthy", "plateau", "overfitting")
     assert json.loads((home / "evaluation.json").read_text())["top1"] > 0.5
 
 
@@ -112,6 +113,11 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     assert sorted(folder.rglob("*")) == before
     assert "clean: up to date" in report.lines
     assert report.lines[ALL.index("train")] == "train: would run"
+
+
+def test_a_dry_run_sees_what_is_missing(folder: Path) -> None:
+    report = call(folder, "data.root=" + str(folder / "nowhere"), dry_run=True)
+    assert report.lines[0] == f"clean: would fail: {folder}/nowhere does not exist"
 
 
 def test_only_and_from(folder: Path) -> None:
