@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_FLAGS)
 
-.PHONY: help install demo demo-exploding test test-all check lint docs bvlc clean
+.PHONY: help install demo demo-exploding test test-all check lint docs bench bvlc clean
 
 help:
 	@echo "make demo            folder of images -> trained .caffemodel, on scikit-learn's digits"
@@ -16,6 +16,7 @@ help:
 	@echo "make test            set up what the tests need (real BVLC Caffe where possible) and run them"
 	@echo "make test-all        the slow tests too"
 	@echo "make check           ruff, mypy, generated files up to date, and the tests"
+	@echo "make bench           speed as ratios against real Caffe, into docs/benchmarks.md"
 	@echo "make docs            regenerate the command and configuration reference"
 	@echo "make clean           remove what demo and tests made (not .venv, not .bvlc-caffe)"
 
@@ -49,12 +50,13 @@ test-all: $(VENV)/.installed-dev bvlc
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python scripts/compile-proto --check
-	$(BIN)/python scripts/docs --check
+	@scripts/check
 
 check: lint test
+
+# Ratios against real Caffe in the same run; never part of the tests.
+bench: $(VENV)/.installed-dev bvlc
+	@$(BIN)/python scripts/bench
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/docs
