@@ -62,7 +62,7 @@ def number_or_text(value: str | None) -> int | str | None:
 @click.option("--list-only", "mode", flag_value="list", default=None, help="Write lists only.  [default]")
 @click.option("--copy", "mode", flag_value="copy", help="Also copy the kept images to OUT/images.")
 @click.option("--link", "mode", flag_value="link", help="Also hard-link them there.")
-@click.option("--max-rejected", metavar="N|N%", help="Exit 4 if more are rejected than this.")
+@click.option("--max-rejected", metavar="N|P%", help="Exit 4 if more are rejected than this.")
 def clean(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
     """Find broken, bad, duplicate and mislabelled images.
 
