@@ -7,13 +7,13 @@ be depends on the set: it is measured on it first.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffekit.checks.hamming import pairs_within
+from caffekit.checks.hamming import Pairs, pairs_within
 from caffekit.checks.measure import Row
 
 # 1 - correlation of near duplicates: a tenth of what separates different images of this set, within …
@@ -22,6 +22,8 @@ LEAST_GAP, LARGEST_GAP = 0.001, 0.05
 SAMPLE = 2048
 MAX_CHROMA = 24  # difference of Cr or Cb in one of 16 cells
 BATCH = 8192
+# An image of a crowd of copies is linked to so many of the best of them (and of the benchmark's), not to all.
+ENOUGH = 64
 Floats = NDArray[np.float32]
 
 
@@ -44,10 +46,16 @@ class Links:
         return {**self.near.get(index, {}), **copies}
 
 
-def find_links(rows: Sequence[Row], distance: int) -> Links:
-    """Compare all rows that have pixels with each other; `distance` is in bits of the 64-bit hash."""
+def find_links(rows: Sequence[Row], best_first: Sequence[int], distance: int) -> Links:
+    """Compare all images of the set that have pixels with each other and with the benchmark's.
+
+    rows: the set's, then the benchmark's. best_first: the set's indices in the order in which copies will be
+    chosen. distance: bits of the 64-bit hash.
+    """
     same = _same_pixels(rows)
-    first = [i for i, row in enumerate(rows) if not row.reason and same.get(i, [i])[0] == i]
+    order = [*range(len(best_first), len(rows)), *best_first]
+    first = [i for i in order if not rows[i].reason and same.get(i, [i])[0] == i]
+    known = sum(i >= len(best_first) for i in first)
     near: dict[int, dict[int, float]] = defaultdict(dict)
     if len(first) < 2:
         return Links(near, same, 1.0)
@@ -55,13 +63,10 @@ def find_links(rows: Sequence[Row], distance: int) -> Links:
     chroma = np.array([rows[i].chroma for i in first], np.int16).reshape(len(first), -1)
     hashes = np.array([rows[i].phash for i in first], np.uint64)
     threshold = 1 - _gap(thumbs)
-    for i, j in pairs_within(hashes, distance):
-        alike = _correlations(thumbs, i, j)
-        close = np.abs(chroma[i] - chroma[j]).max(1) <= MAX_CHROMA
-        for n in np.flatnonzero((alike >= threshold) & close):
-            for a in same.get(first[i[n]], [first[i[n]]]):
-                for b in same.get(first[j[n]], [first[j[n]]]):
-                    near[a][b] = near[b][a] = float(alike[n])
+    for i, j, alike in _confirmed(pairs_within(hashes, distance), thumbs, chroma, threshold, known):
+        for a in same.get(first[i], [first[i]]):
+            for b in same.get(first[j], [first[j]]):
+                near[a][b] = near[b][a] = alike
     return Links(dict(near), same, float(threshold))
 
 
@@ -114,10 +119,35 @@ def _standardised(thumbs: NDArray[np.uint8]) -> Floats:
     return np.asarray(values / np.maximum(norms, 1e-6), np.float32)
 
 
+def _confirmed(
+    pairs: Iterable[Pairs],
+    thumbs: NDArray[np.uint8],
+    chroma: NDArray[np.int16],
+    threshold: float,
+    known: int,
+) -> Iterator[tuple[int, int, float]]:
+    """(i, j, correlation) of the pairs that show the same picture, i < j, not both of the first `known`.
+
+    No more of a kind than ENOUGH (or a batch over it) for any j.
+    """
+    held = np.zeros((2, len(thumbs)), np.int64)
+    for i, j in _batches(pairs):
+        kind = (i < known).astype(np.int64)
+        wanted = (j >= known) & (held[kind, j] < ENOUGH)
+        i, j, kind = i[wanted], j[wanted], kind[wanted]
+        alike = _correlations(thumbs, i, j)
+        linked = (alike >= threshold) & (np.abs(chroma[i] - chroma[j]).max(1, initial=0) <= MAX_CHROMA)
+        np.add.at(held, (kind[linked], j[linked]), 1)
+        yield from zip(i[linked].tolist(), j[linked].tolist(), alike[linked].tolist(), strict=True)
+
+
+def _batches(pairs: Iterable[Pairs]) -> Iterator[Pairs]:
+    for i, j in pairs:
+        for start in range(0, len(i), BATCH):
+            part = slice(start, start + BATCH)
+            yield np.minimum(i[part], j[part]), np.maximum(i[part], j[part])
+
+
 def _correlations(thumbs: NDArray[np.uint8], i: NDArray[np.int64], j: NDArray[np.int64]) -> Floats:
-    out = np.empty(len(i), np.float32)
-    for start in range(0, len(i), BATCH):
-        part = slice(start, start + BATCH)
-        left, right = _standardised(thumbs[i[part]]), _standardised(thumbs[j[part]])
-        out[part] = np.einsum("nd,nd->n", left, right)
-    return out
+    left, right = _standardised(thumbs[i]), _standardised(thumbs[j])
+    return np.asarray(np.einsum("nd,nd->n", left, right), np.float32)

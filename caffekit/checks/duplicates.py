@@ -1,8 +1,8 @@
 """Copies within the set. One of a group stays.
 
 Which one: among those that pass every other check, the one with the most pixels, then without a flaw, then
-with the most bytes (JPEG copies of a PNG are smaller), then the one with the shortest path (copies are called
-"x (1).jpg" and "x-copy.jpg"), then the first.
+with the most bytes in a JPEG (all lossless files are alike, and better), then the one with the shortest path
+(copies are called "x (1).jpg" and "x-copy.jpg"), then the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def exact_duplicate(subject: Subject) -> dict[int, Finding]:
     for group in {tuple(group) for group in subject.links.same.values()}:
         candidates = _in_set(subject, group)
         if candidates:
-            best = min(candidates, key=lambda i: _rank(subject, i))
+            best = min(candidates, key=subject.rank)
             row = subject.rows[best]
             for i in candidates:
                 if i != best:
@@ -34,7 +34,7 @@ def near_duplicate(subject: Subject) -> dict[int, Finding]:
     likenesses.
     """
     found: dict[int, Finding] = {}
-    order = sorted(_in_set(subject, subject.links.near), key=lambda i: _rank(subject, i))
+    order = sorted(_in_set(subject, subject.links.near), key=subject.rank)
     place = {i: n for n, i in enumerate(order)}
     for i in order:
         if i in found:
@@ -48,8 +48,3 @@ def near_duplicate(subject: Subject) -> dict[int, Finding]:
 def _in_set(subject: Subject, indices: Iterable[int]) -> list[int]:
     """Those of `indices` that belong to the set and pass all other checks."""
     return [i for i in indices if i < len(subject.rows) and i not in subject.out]
-
-
-def _rank(subject: Subject, index: int) -> tuple[int, int, int, int, str]:
-    row, path = subject.rows[index], subject.paths[index]
-    return -row.pixels, len(row.flaws), -row.bytes, len(path), path

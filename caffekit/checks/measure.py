@@ -19,14 +19,17 @@ from caffekit.checks import features
 from caffekit.formats.image_header import extension_fits, sniff
 from caffekit.formats.images import BadImage, Image, decode
 
+LOSSY = ("jpeg", "webp", "avif", "jp2")
+
 
 @dataclass
 class Row:
     """What is known of one image file.
 
     reason, detail: why it has no pixels, in the words of `clean`; "" when it has. flaws: what is odd about a
-    file that can be used. dark, bright: the grey level that 99 % of the pixels stay below, 1 % below.
-    spread: standard deviation, grey levels. sharpness: see features.sharpness (nan: cannot be told).
+    file that can be used. lossy: the format gives pixels up, as JPEG does. dark, bright: the grey level that
+    99 % of the pixels stay below, 1 % below. spread: standard deviation, grey levels. sharpness: see
+    features.sharpness (nan: cannot be told).
     bytes_hash, pixels_hash: equal for equal content. phash: 64 bits that stay alike for alike pictures.
     thumb: 32x32 grey. chroma: 4x4x2, signed. edges: features.edges of the thumbnail, for the label check.
     """
@@ -34,6 +37,7 @@ class Row:
     reason: str = ""
     detail: str = ""
     flaws: list[str] = field(default_factory=list)
+    lossy: bool = False
     bytes: int = 0
     width: int = 0
     height: int = 0
@@ -53,6 +57,14 @@ class Row:
         """Width × height."""
         return self.width * self.height
 
+    @property
+    def rank(self) -> tuple[int, int, bool, int]:
+        """Of copies the one with the least is best: more pixels, fewer flaws, lossless, else more bytes.
+
+        Of lossless files the number of bytes says nothing: a brightened PNG is often the larger.
+        """
+        return -self.pixels, len(self.flaws), self.lossy, -self.bytes if self.lossy else 0
+
 
 def measure(path: str) -> Row:
     """The row of the file `path`; one that cannot be read is a row, too, not an error."""
@@ -69,6 +81,7 @@ def measure(path: str) -> Row:
         row.reason, row.detail = error.reason, error.detail
         return row
     kind = sniff(data)
+    row.lossy = kind in LOSSY
     if not extension_fits(os.path.basename(path), kind):
         row.flaws.append(f"a {kind.upper()} file by another name")
     _measure_pixels(image, row)

@@ -53,7 +53,13 @@ class Subject:
     @cached_property
     def links(self) -> Links:
         """Which images show the same picture; indices from len(rows) on are the benchmark's."""
-        return find_links([*self.rows, *self.bench], self.near_distance)
+        best_first = sorted(range(len(self.rows)), key=self.rank)
+        return find_links([*self.rows, *self.bench], best_first, self.near_distance)
+
+    def rank(self, index: int) -> tuple[tuple[int, int, bool, int], int, str]:
+        """Which of two copies in the set is better: the one with the smaller rank."""
+        path = self.paths[index]
+        return self.rows[index].rank, len(path), path
 
     def path(self, index: int) -> str:
         """The path of an image of the set, or of the benchmark."""

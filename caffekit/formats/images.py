@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import cv2
@@ -100,6 +101,19 @@ def encode(image: Image, kind: str, quality: int = 95) -> bytes:
     if not done:
         raise ValueError(f"cannot encode {image.shape} as {kind}")
     return bytes(data)
+
+
+@contextmanager
+def silent_decoders() -> Iterator[None]:
+    """Let libraries that write on stderr, without the name of the file, talk to nobody."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _scale(image: Image, width: int, height: int) -> Image:

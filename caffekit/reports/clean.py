@@ -13,7 +13,7 @@ from caffekit import __version__
 from caffekit.checks import CHECKS
 from caffekit.checks.subject import Finding, Subject
 from caffekit.formats.atomic import write_text
-from caffekit.formats.images import BadImage, decode, encode, resize_short
+from caffekit.formats.images import BadImage, decode, encode, resize_short, silent_decoders
 
 PER_REASON = 60
 SIDE = 96
@@ -80,7 +80,8 @@ def _partner(subject: Subject, index: int) -> int | None:
 def _picture(path: Path) -> str:
     """A small JPEG as a data URI; "" if the file has gone or changed since it was measured."""
     try:
-        image = decode(path.read_bytes())
+        with silent_decoders():
+            image = decode(path.read_bytes())
     except (OSError, BadImage):
         return ""
     height, width = image.shape[:2]

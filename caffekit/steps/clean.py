@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from caffekit.config.values import Percent
 from caffekit.errors import DataError, UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing
 from caffekit.formats.image_list import ImageList, read_source
+from caffekit.formats.images import silent_decoders
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.steps.clean_output import Reasons, write_result
@@ -108,21 +107,8 @@ def _measure(path: str) -> Row:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    with _silence():
+    with silent_decoders():
         return measure(path)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Let decoders talk to nobody: what they say of a file stands, with its name, in the result."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _crashed(path: str) -> Row:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from caffekit.checks import ALWAYS, CHECKS, decide
+from caffekit.checks import ALWAYS, CHECKS, decide, hamming
 from caffekit.checks.hamming import bit_count, pairs_within
 from caffekit.checks.measure import Row, measure
 from caffekit.checks.subject import Subject
@@ -128,8 +128,10 @@ def test_labels_that_pictures_cannot_tell_are_left_alone(tmp_path: Path) -> None
     assert checked.notes["label_agreement"] < 0.9
 
 
-def test_the_join_is_exact() -> None:
+@pytest.mark.parametrize("few", [0, 30_000])
+def test_the_join_is_exact(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pair within the distance, once: compared with all pairs, on hashes with many neighbours."""
+    monkeypatch.setattr(hamming, "FEW", few)
     random = np.random.default_rng(0)
     centres = random.integers(0, 2**63, 40, dtype=np.uint64)
     flips = np.array(
@@ -167,3 +169,15 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_of_equals_the_one_with_the_shorter_name_stays(tmp_path: Path) -> None:
     checked = subject(tmp_path, {**USUAL, "0-copy.png": USUAL["0.png"], "3 (1).png": USUAL["3.png"]})
     assert reasons(checked) == {"0-copy.png": "exact-duplicate", "3 (1).png": "exact-duplicate"}
+
+
+def test_a_crowd_of_copies_is_linked_to_its_best_only(tmp_path: Path) -> None:
+    """Frames of a still camera: all pairs of many would take forever, and one image stays all the same."""
+    random = np.random.default_rng(0)
+    frames = {
+        f"frame{i}.png": np.clip(photo(1) + random.normal(0, 2, (128, 128, 3)), 0, 255).astype(np.uint8)
+        for i in range(300)
+    }
+    checked = subject(tmp_path, {**frames, **USUAL})
+    assert sum(reason == "near-duplicate" for reason in reasons(checked).values()) == 300
+    assert sum(map(len, checked.links.near.values())) < 300 * 200  # of 300 × 300

@@ -17,6 +17,7 @@ from caffekit.config.values import Percent
 from caffekit.errors import UsageError
 from caffekit.formats.image_list import read_source
 from caffekit.options import Options
+from caffekit.steps.clean import _measure as measure_one
 from caffekit.steps.clean import clean
 from caffekit.steps.processes import process_map
 
@@ -149,13 +150,10 @@ def test_an_output_inside_the_set_is_refused(digits: Path) -> None:
 
 
 def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1].tobytes()
-    (tmp_path / "raw" / "a").mkdir(parents=True)
-    (tmp_path / "raw" / "a" / "odd.jpg").write_bytes(jpeg[:-2] + b"\0\0\0" + jpeg[-2:])
-    (tmp_path / "raw" / "a" / "good.jpg").write_bytes(jpeg)
-    (tmp_path / "raw" / "a" / "cut.png").write_bytes(
-        cv2.imencode(".png", np.eye(64))[1].tobytes()[:60] + b"IEND"
-    )
-    report = clean(tmp_path / "raw", tmp_path / "out")
-    assert report.summary["rejected"]["undecodable"] == 1
+    png = cv2.imencode(".png", photo := np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1]
+    (tmp_path / "cut.png").write_bytes(png.tobytes()[:5000] + b"IEND")
+    jpeg = cv2.imencode(".jpg", photo)[1].tobytes()
+    (tmp_path / "odd.jpg").write_bytes(jpeg[:20] + b"\0" * 5 + jpeg[20:])
+    assert measure_one(str(tmp_path / "cut.png")).reason == "undecodable"
+    assert measure_one(str(tmp_path / "odd.jpg")).flaws
     assert capfd.readouterr().err == ""
