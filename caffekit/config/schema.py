@@ -104,6 +104,15 @@ class AugmentSettings(Section):
     erase: float | None = Field(default=None, ge=0, le=1)
     """Probability of a random erased rectangle."""
 
+    @model_validator(mode="after")
+    def _ranges(self) -> AugmentSettings:
+        for key, most in (("crop", 1.0), ("scale", 10.0)):
+            span = getattr(self, key)
+            if span is not None and not 0 < span[0] <= span[1] <= most:
+                got = f"{span[0]:g},{span[1]:g}"
+                raise cross_problem(key, f"expected FROM,TO with 0 < FROM <= TO <= {most:g}, got {got}")
+        return self
+
 
 class GenLmdbSettings(Section):
     resize: SizeValue | None = None

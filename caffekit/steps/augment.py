@@ -12,7 +12,7 @@ from caffekit.config.schema import AugmentSettings
 from caffekit.errors import UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing, write_bytes, write_text
 from caffekit.formats.image_list import ImageList, read_source, write_labels, write_list
-from caffekit.formats.images import encode, resize
+from caffekit.formats.images import Image, encode, resize
 from caffekit.options import Options
 from caffekit.report import Report, dumps
 from caffekit.steps.copies import IMAGES, Copy, changed, write_dataset
@@ -20,6 +20,7 @@ from caffekit.transforms import TRANSFORMS
 
 GRID_ROWS = 8
 GRID_SIDE = 96
+GRID_GAP = 3  # grey on each side of a cell: dark images on dark would run into each other
 
 
 def augment(
@@ -92,8 +93,14 @@ def _grid(images: ImageList, copies: list[Copy], changes: dict[str, Any], seed: 
     for item in every[:: max(1, len(every) // GRID_ROWS)][:GRID_ROWS]:
         shown = [changed(images, Copy(item, 0), {}, seed)]
         shown += [changed(images, copy, changes, seed) for copy in copies if copy.item == item][:GRID_ROWS]
-        cells = [resize(image, GRID_SIDE, GRID_SIDE, "pad") for image in shown]
-        rows.append(np.hstack([np.broadcast_to(cell, (GRID_SIDE, GRID_SIDE, 3)) for cell in cells]))
+        rows.append(np.hstack([_cell(image) for image in shown]))
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
     return encode(np.ascontiguousarray(np.vstack(padded)), "png")
+
+
+def _cell(image: Image) -> Image:
+    side = GRID_SIDE - 2 * GRID_GAP
+    cell = np.full((GRID_SIDE, GRID_SIDE, 3), 128, np.uint8)
+    cell[GRID_GAP:-GRID_GAP, GRID_GAP:-GRID_GAP] = resize(image, side, side, "pad")
+    return cell

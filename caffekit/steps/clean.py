@@ -54,7 +54,8 @@ def clean(
     _fill(report, subject, reasons, names)
     _verdict(report, settings)
     report.lines[0] += f" → {out}"
-    report.next = f"caffekit split {out / 'clean.txt'} -o lists --val 0.1 --group-by duplicates"
+    if not report.error:
+        report.next = f"caffekit split {out / 'clean.txt'} -o lists --val 0.1 --group-by duplicates"
     with atomic_dir(out, options.overwrite) as temporary:
         write_result(temporary, out, images, subject, reasons, report, settings.mode)
     return report

@@ -86,3 +86,11 @@ def test_an_unreadable_image_is_named_and_nothing_is_left(folder: Path, tmp_path
     with pytest.raises(DataError, match=r"dog/001\.png: No such file"):
         augment(tmp_path / "l.txt", tmp_path / "out", SETTINGS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["l.txt", "raw"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"crop": (0.9, 0.5)}, {"crop": (0.0, 1.0)}, {"crop": (0.5, 2.0)}, {"scale": (-1.0, 2.0)}]
+)
+def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, tuple[float, float]]) -> None:
+    with pytest.raises(ValueError, match="expected FROM,TO with 0 < FROM <= TO"):
+        AugmentSettings(copies=1, **wrong)  # type: ignore[arg-type]

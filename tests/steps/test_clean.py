@@ -105,6 +105,7 @@ def test_checks_can_be_chosen(digits: Path, tmp_path: Path) -> None:
 def test_more_rejected_than_allowed_is_exit_4_with_the_result_written(digits: Path, tmp_path: Path) -> None:
     report = clean(digits, tmp_path / "out", CleanSettings(max_rejected=3))
     assert report.exit_code == 4 and "4 of 303 images are rejected" in str(report.error)
+    assert not report.next
     assert (tmp_path / "out" / "report.html").is_file()
     assert clean(digits, tmp_path / "more", CleanSettings(max_rejected=Percent(2))).exit_code == 0
 
