@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from caffekit.formats.caffe_pb2 import ParamSpec
-from caffekit.graph.geometry import Shape, pooled_size, pooling_geometry
+from caffekit.graph import empty_window
+from caffekit.graph.geometry import Shape
 from caffekit.netgen.structure import LEARNED, classifiers, parameters
 from caffekit.netgen.subject import Problem, Subject
 
@@ -49,17 +51,11 @@ def pooling_window(subject: Subject) -> Iterator[Problem]:
 
 
 def _window(layer: Any, bottom: Shape) -> str:
-    """What comes out of the empty windows of `layer`; "" if it has none, or is not built at all."""
-    if layer.pooling_param.global_pooling:
+    """What comes out of the empty windows of `layer`; "" if it has none."""
+    window = empty_window(layer, bottom)
+    if window is None:
         return ""
-    geometry = pooling_geometry(layer, bottom)
-    outputs = pooled_size(layer, bottom[2:], geometry)
-    starts = [(n - 1) * s - p for n, s, p in zip(outputs, geometry.stride, geometry.pad, strict=True)]
-    beyond = [start - size for start, size in zip(starts, bottom[2:], strict=True)]
-    if max(beyond) < 0:
-        return ""
-    average = layer.pooling_param.pool == layer.pooling_param.AVE
-    value = ("nan (0/0)" if 0 in beyond else "0") if average else "-FLT_MAX"
+    value = "nan (0/0)" if math.isnan(window.value) else "-FLT_MAX" if window.value else "0"
     return f"its last window on a {bottom[3]}x{bottom[2]} input is empty: {value}"
 
 
