@@ -82,7 +82,8 @@ def components(links: Links) -> list[list[int]]:
         while waiting:
             index = waiting.pop()
             group.append(index)
-            fresh = links.of(index).keys() - seen
+            copies = links.same.get(index, [index])  # of thousands, all hang on the first
+            fresh = {*links.near.get(index, {}), *(copies if index == copies[0] else copies[:1])} - seen
             seen |= fresh
             waiting += fresh
         groups.append(sorted(group))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from caffekit.checks.subject import Finding, Subject
 
 
@@ -10,7 +12,12 @@ def benchmark_duplicate(subject: Subject) -> dict[int, Finding]:
     count = len(subject.rows)
     found = {}
     for i in {*subject.links.near, *subject.links.same}:
-        others = {j: alike for j, alike in subject.links.of(i).items() if i < count <= j}
+        if i >= count:
+            continue
+        others = {j: alike for j, alike in subject.links.near.get(i, {}).items() if j >= count}
+        copies = subject.links.same.get(i, [])
+        if copies and copies[-1] >= count:
+            others[copies[bisect_left(copies, count)]] = 1.0
         if others:
             best = max(others, key=lambda j: (others[j], -j))
             how = "the same as" if others[best] == 1 else "nearly the same as"

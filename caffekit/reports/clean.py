@@ -65,7 +65,7 @@ def _card(root: Path, subject: Subject, index: int, reason: str, finding: Findin
     return {
         "path": subject.path(index),
         "label": subject.class_name(int(subject.labels[index])),
-        "score": f"{finding.score:.0f}" if abs(finding.score) >= 100 else f"{finding.score:.3g}",
+        "score": f"{finding.score:.0f}" if abs(finding.score) >= 100 else f"{finding.score:.4g}",
         "detail": finding.detail,
         "pictures": [picture for picture in pictures if picture],
     }
