@@ -149,7 +149,7 @@ def from_os_error(error: OSError, what: str) -> CaffekitError:
     reason = error.strerror or str(error)
     if hint:
         return EnvironmentProblem(f"{what}: {reason}", hint)
-    return DataError(f"{what}: {reason}")
+    return DataError(f"{what}: {reason}", "check the path")
 
 
 @contextmanager
