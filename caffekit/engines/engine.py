@@ -24,6 +24,8 @@ TICK_SECONDS = 0.25
 # An aborted worker ends at its next iteration; one that hangs is killed after so long.
 ABORT_SECONDS = 20.0
 EXIT_SECONDS = 60.0
+# After these the worker waits for an answer before it goes on.
+ASKING = ("display", "alarm", "snapshot")
 
 Event = dict[str, Any]
 Observe = Callable[[Event], str | None]
@@ -113,7 +115,7 @@ class _Child:
         for event in self.events(events):
             if event is not None:
                 last = event
-                self.say(observe(event) or ("go" if _is_bad_news(event) else None))
+                self.say(observe(event) or ("go" if event["event"] in ASKING else None))
             self.say(tick())
             if self.kill_at is not None and time.monotonic() > self.kill_at:
                 self.process.kill()
@@ -144,12 +146,6 @@ class _Child:
             with contextlib.suppress(BrokenPipeError):  # it is ending already; its events say how
                 self.process.stdin.write(command.encode() + b"\n")
                 self.process.stdin.flush()
-
-
-def _is_bad_news(event: Event) -> bool:
-    """Whether the worker waits for an answer before it goes on."""
-    since = event.get("since") or {}
-    return event["event"] == "alarm" or bool(since.get("nonfinite") or since.get("saturated"))
 
 
 def _outcome(code: int, last: Event, log_path: Path, start: int) -> Outcome:

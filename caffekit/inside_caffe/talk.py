@@ -30,7 +30,7 @@ class Pipe(object):
             self.orphaned = True
 
     def commands(self, wait=0):
-        """The commands that have come since the last call; for the first one, `wait` so many seconds."""
+        """The commands that have come since the last call; `wait` so many seconds for the first."""
         while not self.orphaned and select.select([0], [], [], wait)[0]:
             data = os.read(0, 4096)
             self.orphaned = not data

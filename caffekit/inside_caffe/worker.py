@@ -25,7 +25,7 @@ from talk import Pipe, log
 
 STUCK = 87.33654  # -log(FLT_MIN): the softmax probability of the true class underflowed
 STUCK_TOLERANCE = 1e-3
-VERDICT_SECONDS = 2  # so long the next update waits for what the parent says to bad news
+VERDICT_SECONDS = 2  # so long the training waits for what the parent says to an event
 
 
 class Leave(Exception):
@@ -52,7 +52,7 @@ class Worker(object):
         self.params = own_params(net)
         self.start = self.snapshotted = solver.iter
         self.best = (job["best"] or {}).get("value")
-        self.asked_to_stop, self.sub_losses = False, []
+        self.asked_to_stop, self.sub_losses, self.answers = False, [], []
         self.alarmed, self.display_iter, self.display_time = False, solver.iter, time.time()
         self.clear_books()
         for index, test_net in enumerate(solver.test_nets):
@@ -111,18 +111,22 @@ class Worker(object):
         self.sub_losses = []
         loss = sum(self.weighted(each) for each in losses) / len(losses)
         self.count(loss, losses)
-        bad = False
         if self.job["display"] and self.solver.iter % self.job["display"] == 0:
-            bad = self.nonfinite or self.saturated
             self.display(loss)
         elif self.nonfinite and not self.alarmed:
-            self.alarmed = bad = True
+            self.alarmed = True
             self.alarm(loss)
-        self.poll(VERDICT_SECONDS if bad else 0)
+        self.poll()
 
-    def poll(self, wait=0):
+    def ask(self, event, **fields):
+        """Send an event and wait for the answer: no update follows before the parent has judged it."""
+        self.send(event, **fields)
+        self.answers += self.pipe.commands(VERDICT_SECONDS)
+
+    def poll(self):
         """Obey what the parent, or a signal, has asked for."""
-        for command in self.pipe.commands(wait):
+        commands, self.answers = self.answers + self.pipe.commands(), []
+        for command in commands:
             if command == "snapshot":
                 self.snapshot()
             elif command == "abort":
@@ -170,7 +174,7 @@ class Worker(object):
                 counts = " (* %g = %g loss)" % (weight, weight * value) if weight else ""
                 log("    Train net output #%d: %s = %g%s" % (number, name, value, counts))
                 number += 1
-        self.send("alarm", loss=loss, outputs=outputs)
+        self.ask("alarm", loss=loss, outputs=outputs)
 
     def display(self, loss):
         now = time.time()
@@ -179,7 +183,7 @@ class Worker(object):
         outputs = self.values(self.net, self.outputs)
         bad_outputs = sum(1 for each in outputs.values() for value in each if math.isnan(value) or math.isinf(value))
         since = {"iters": self.iters, "loss_max": self.loss_max, "nonfinite": self.nonfinite, "saturated": self.saturated}
-        self.send(
+        self.ask(
             "display", loss=loss, lr=getattr(self.solver, "lr", None), outputs=outputs,
             grad_norm=math.sqrt(grads), weight_norm=math.sqrt(weights),
             nonfinite={"outputs": bad_outputs, "grads": bad_grads, "weights": bad_weights},
@@ -248,7 +252,7 @@ class Worker(object):
     def tell_snapshot(self):
         self.snapshotted = self.solver.iter
         model, state = self.paths()
-        self.send("snapshot", model=model, state=state, finite=not sum_of_squares(blob.data for blob in self.params)[1])
+        self.ask("snapshot", model=model, state=state, finite=not sum_of_squares(blob.data for blob in self.params)[1])
 
     def tell_start(self, caffe):
         job, net = self.job, self.net
