@@ -3,11 +3,9 @@
 CaffekitError                 exit  kind
 ├── UsageError                   2  usage
 │   └── ConfigError              2  config        all mistakes of one file at once
-├── FindingsError                3  findings      a checker found something
 ├── DataError                    4  data
 │   └── FormatError              4  format        a file that is not what it should be
 ├── DivergedError                5  diverged
-├── GateError                    6  gate
 ├── EnvironmentProblem           7  environment
 ├── EngineDied                   8  engine-died
 ├── Paused                       9  paused
@@ -15,7 +13,8 @@ CaffekitError                 exit  kind
 ├── Interrupted                130  interrupted
 └── Terminated                 143  terminated
 
-Anything else that reaches the top is our bug: exit 1, and the traceback is saved.
+Anything else that reaches the top is our bug: exit 1, and the traceback is saved. A checker that found
+something has not failed: its Report has the exit code FINDINGS.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+FINDINGS = 3
 
 
 class CaffekitError(Exception):
@@ -58,13 +59,6 @@ class ConfigError(UsageError):
         self.problems = list(problems)
 
 
-class FindingsError(CaffekitError):
-    """A checker did its work and found something."""
-
-    exit_code = 3
-    kind = "findings"
-
-
 class DataError(CaffekitError):
     """Input data that is missing or unusable."""
 
@@ -83,13 +77,6 @@ class DivergedError(CaffekitError):
 
     exit_code = 5
     kind = "diverged"
-
-
-class GateError(CaffekitError):
-    """The new model is worse than the gate allows; the old one stays."""
-
-    exit_code = 6
-    kind = "gate"
 
 
 class EnvironmentProblem(CaffekitError):

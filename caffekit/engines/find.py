@@ -69,7 +69,10 @@ def probe(command: tuple[str, ...], gpu: int | None = None, **env: str) -> tuple
         return None, error.strerror or str(error) if isinstance(error, OSError) else "no answer"
     if done.returncode:
         return None, readable(done.returncode, done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    try:  # `import caffe` may print lines of its own before ours
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return None, "it does not answer as a Python interpreter does"
     if not found["real"]:
         return None, "its `caffe` is not Caffe (the one on the Python index is an empty placeholder)"
     return found, ""

@@ -53,7 +53,7 @@ class Worker(object):
         self.start = self.snapshotted = solver.iter
         self.best = (job["best"] or {}).get("value")
         self.asked_to_stop, self.sub_losses, self.answers = False, [], []
-        self.alarmed, self.display_iter, self.display_time = False, solver.iter, time.time()
+        self.alarmed, self.display_time = False, time.time()
         self.clear_books()
         for index, test_net in enumerate(solver.test_nets):
             self.watch_test(index, test_net)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -142,8 +141,3 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"Blob{self.shape}"
-
-
-def as_array(tensor: torch.Tensor) -> Any:
-    """A float32 numpy copy of `tensor`, wherever it lives."""
-    return tensor.detach().to("cpu", copy=True).numpy()

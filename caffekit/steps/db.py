@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffekit.errors import FormatError
+from caffekit.errors import FINDINGS, FormatError
 from caffekit.formats.atomic import refuse_existing, write_bytes
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.images import BadImage, decode, encode
@@ -27,7 +27,7 @@ FEW = 20  # fewer records say nothing about their order
 SORTED = 0.5  # fewer label changes than this share of what chance gives: not shuffled
 
 # Finding → what it means and what to do.
-FINDINGS = {
+RULES = {
     "unreadable": (
         "not a Caffe Datum, or its image cannot be decoded",
         "make the database again from clean images",
@@ -156,7 +156,7 @@ def _report(path: Path, facts: Facts) -> Report:
         "total": len(facts.labels) + len(facts.faults.get("unreadable", [])),
         "shapes": {_size(shape): n for shape, n in facts.shapes.most_common()},
         "labels": {str(label): counts[label] for label in sorted(counts)},
-        "findings": [_finding(rule, facts.faults[rule]) for rule in FINDINGS if rule in facts.faults],
+        "findings": [_finding(rule, facts.faults[rule]) for rule in RULES if rule in facts.faults],
     }
     shown, more = list(report.summary["shapes"])[:4], max(0, len(facts.shapes) - 4)
     shapes = ", ".join(shown) + (f" and {more} more shapes" if more else "") or "none readable"
@@ -165,14 +165,14 @@ def _report(path: Path, facts: Facts) -> Report:
         first = f"; {found['count']} records, first {found['records'][0]}" if found["records"] else ""
         report.lines.append(f"{found['rule']}: {found['message']}{first}")
         report.lines.append(f"  fix: {found['fix']}")
-    report.exit_code = 3 if report.summary["findings"] else 0
+    report.exit_code = FINDINGS if report.summary["findings"] else 0
     if not report.exit_code:
         report.lines.append("nothing found")
     return report
 
 
 def _finding(rule: str, records: list[str]) -> Json:
-    message, fix = FINDINGS[rule]
+    message, fix = RULES[rule]
     return {"rule": rule, "count": len(records), "message": message, "fix": fix, "records": records[:NAMED]}
 
 

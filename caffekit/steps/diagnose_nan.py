@@ -12,14 +12,13 @@ from caffekit.diagnosis.evidence import Cause, Evidence
 from caffekit.diagnosis.gather import gather
 from caffekit.diagnosis.remedies import apply
 from caffekit.diagnosis.verdict import judge
-from caffekit.errors import DataError, UsageError
+from caffekit.errors import FINDINGS, DataError, UsageError
 from caffekit.formats.atomic import atomic_dir
 from caffekit.formats.log_reader import read_log
 from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
 from caffekit.options import Options
 from caffekit.report import Report
 
-FINDINGS = 3
 WIDTH = 80
 FINE = ("healthy", "incomplete")
 

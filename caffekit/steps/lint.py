@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from caffekit.errors import DataError, UsageError, os_errors
+from caffekit.errors import FINDINGS, DataError, UsageError, os_errors
 from caffekit.formats.caffe_pb2 import NetParameter
 from caffekit.formats.prototxt import layer_lines, read_net, read_solver
 from caffekit.netgen.lint import lint as findings_of
@@ -14,8 +14,6 @@ from caffekit.netgen.structure import data_layers, phases
 from caffekit.netgen.subject import Subject
 from caffekit.report import Report
 from caffekit.steps.gen_prototxt import scan_db
-
-FINDINGS = 3
 
 
 def lint(nets: list[Path], solver: Path | None = None, db: Path | None = None) -> Report:

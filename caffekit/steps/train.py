@@ -100,7 +100,7 @@ def _name(settings: Settings, solver: Path | None) -> str:
 def _existing(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.is_file():
-            raise DataError(f"no such file: {path}")
+            raise DataError(f"no such file: {path}", "check the path of the model or the state")
     return [path.absolute() for path in paths]
 
 

@@ -36,6 +36,13 @@ def test_the_named_interpreter_must_work(tmp_path: Path) -> None:
     assert "scripts/install-bvlc-caffe" in caught.value.hint
 
 
+@pytest.mark.parametrize("body", ["exit 0", "echo hello"])
+def test_a_program_that_is_no_python_is_said_so(tmp_path: Path, body: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="does not answer as a Python interpreter") as caught:
+        find_engine("bvlc", script(tmp_path / "other", body))
+    assert caught.value.exit_code == 7
+
+
 def test_the_placeholder_of_the_index_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="empty placeholder"):
         find_engine("bvlc", caffe_package(tmp_path, ""))
