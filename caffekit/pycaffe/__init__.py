@@ -12,7 +12,15 @@ from caffekit.pycaffe import io, proto
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers import LAYERS
-from caffekit.pycaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+from caffekit.pycaffe.mode import (
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_multiprocess,
+    set_random_seed,
+    set_solver_count,
+    set_solver_rank,
+)
 from caffekit.pycaffe.net import Net
 from caffekit.pycaffe.solver import Solver
 from caffekit.pycaffe.solvers import (
@@ -52,5 +60,8 @@ __all__ = [
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
+    "set_multiprocess",
     "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
 ]

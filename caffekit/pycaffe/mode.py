@@ -1,4 +1,7 @@
-"""Where the net computes (set_mode_cpu, set_mode_gpu, set_device) and its random numbers."""
+"""Where the net computes, as which of how many solvers, and its random numbers.
+
+set_mode_cpu, set_mode_gpu, set_device; set_solver_count, set_solver_rank, set_multiprocess; set_random_seed.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,51 @@ def set_device(gpu_id: int) -> None:
     _gpu_id = gpu_id
     if _device.type == "cuda":
         set_mode_gpu()
+
+
+# --- one of several solvers (data parallel; see distributed.py) -----------------------------------------
+
+_solver_count, _solver_rank, _multiprocess = 1, 0, False
+
+
+def solver_count() -> int:
+    """How many solvers train together, each on its own share of the records."""
+    return _solver_count
+
+
+def set_solver_count(count: int) -> None:
+    """Say how many solvers train together; ValueError below 1."""
+    global _solver_count
+    if count < 1:
+        raise ValueError(f"set_solver_count: expected 1 or more, got {count}")
+    _solver_count = count
+
+
+def solver_rank() -> int:
+    """Which of the solvers this one is, from 0."""
+    return _solver_rank
+
+
+def set_solver_rank(rank: int) -> None:
+    """Say which of the solvers this one is, from 0; ValueError below 0."""
+    global _solver_rank
+    if rank < 0:
+        raise ValueError(f"set_solver_rank: expected 0 or more, got {rank}")
+    _solver_rank = rank
+
+
+def multiprocess() -> bool:
+    """Whether each solver runs in a process of its own."""
+    return _multiprocess
+
+
+def set_multiprocess(value: bool) -> None:
+    """Say whether each solver runs in a process of its own, as they always do here."""
+    global _multiprocess
+    _multiprocess = value
+
+
+# --- random numbers -------------------------------------------------------------------------------------
 
 
 class Rng:
