@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError, EncodeError
 
-from caffekit.errors import FormatError, UsageError, os_errors
+from caffekit.errors import FormatError, os_errors
 from caffekit.formats.atomic import write_bytes
 from caffekit.formats.blobs import blob_array, blob_diff, blob_fault, to_blob
 from caffekit.formats.caffe_pb2 import NetParameter, SolverState
 from caffekit.formats.upgrade import upgrade_net
+from caffekit.formats.weights_h5 import SIGNATURE, is_hdf5, read_hdf5, read_hdf5_state, write_hdf5_state
 
 __all__ = [
     "blob_array",
@@ -30,7 +31,6 @@ __all__ = [
 LIMIT = 2**31 - 1
 """Bytes that one protobuf message can have."""
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 LFS = b"version https://git-lfs"
 
 
@@ -53,7 +53,9 @@ def write_caffemodel(path: Path, net: Any) -> None:
 
 
 def read_solverstate(path: Path) -> Any:
-    """The SolverState in a .solverstate; errors as read_caffemodel."""
+    """The SolverState in a .solverstate of either format; errors as read_caffemodel."""
+    if is_hdf5(path):
+        return read_hdf5_state(Path(path))
     state = parse_binary(path, SolverState(), "a solver state (.solverstate)")
     if not state.HasField("iter"):
         raise FormatError(f"{path}: not a solver state (.solverstate): it has no iteration")
@@ -62,14 +64,21 @@ def read_solverstate(path: Path) -> Any:
 
 
 def write_solverstate(path: Path, state: Any) -> None:
-    """Write `state`, atomically."""
-    _write(path, state)
+    """Write `state`, atomically; as HDF5 where the name ends in .h5."""
+    if Path(path).suffix == ".h5":
+        write_hdf5_state(Path(path), state)
+    else:
+        _write(path, state)
 
 
 def non_finite(path: Path) -> list[str]:
     """The blobs with a nan or infinity: "LAYER/INDEX" of a .caffemodel, "history N" of a .solverstate."""
-    if Path(path).name.endswith(".solverstate"):
+    if Path(path).name.endswith((".solverstate", ".solverstate.h5")):
         blobs = _history(read_solverstate(path))
+    elif is_hdf5(path):
+        layers = read_hdf5(Path(path)).items()
+        arrays = ((f"{name}/{i}", array) for name, values in layers for i, array in enumerate(values))
+        return [name for name, array in arrays if array is not None and not np.isfinite(array).all()]
     else:
         blobs = _blobs(read_caffemodel(path))
     return [name for name, blob in blobs if not np.isfinite(blob_array(blob)).all()]
@@ -82,8 +91,8 @@ def parse_binary(path: Path, message: Any, what: str) -> Any:
         if size > LIMIT:
             raise FormatError(f"{path}: {size} bytes; Caffe's files have at most {LIMIT}")
         data = Path(path).read_bytes()
-    if data.startswith(HDF5) or Path(path).suffix == ".h5":
-        raise FormatError(f"{path}: HDF5 files cannot be read yet", "use snapshot_format: BINARYPROTO")
+    if data.startswith(SIGNATURE):
+        raise FormatError(f"{path}: an HDF5 file, not {what}")
     if data.startswith(LFS):
         raise FormatError(f"{path}: a Git LFS pointer, not the file itself", "fetch it with `git lfs pull`")
     if not data:
@@ -110,8 +119,6 @@ def _check(path: Path, blobs: Iterator[tuple[str, Any]]) -> None:
 
 
 def _write(path: Path, message: Any) -> None:
-    if Path(path).suffix == ".h5":
-        raise UsageError(f"{path}: HDF5 files cannot be written yet", "choose a name without .h5")
     try:
         data = message.SerializeToString()
     except (EncodeError, ValueError) as error:

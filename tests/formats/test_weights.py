@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffekit.errors import CaffekitError, DataError, FormatError, UsageError
+from caffekit.errors import CaffekitError, DataError, FormatError
 from caffekit.formats.caffe_pb2 import BlobProto, LayerParameter, NetParameter, SolverState
 from caffekit.formats.weights import (
     blob_array,
@@ -141,13 +141,11 @@ def test_weights_are_no_solver_state(tmp_path: Path) -> None:
         read_solverstate(tmp_path / "a.solverstate")
 
 
-def test_missing_files_folders_and_h5(tmp_path: Path) -> None:
+def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no.caffemodel"):
         read_caffemodel(tmp_path / "no.caffemodel")
     with pytest.raises(CaffekitError):
         read_caffemodel(tmp_path)
-    with pytest.raises(UsageError, match="HDF5"):
-        write_caffemodel(tmp_path / "a.h5", net(VALUES))
 
 
 BUILD = """
