@@ -26,6 +26,14 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     return np.asarray(mean, np.float32)
 
 
+def read_blob(path: Path) -> NDArray[np.float32]:
+    """The values of one blob in `path`, in its shape; FormatError naming the file."""
+    blob = parse_binary(path, BlobProto(), "a blob (.binaryproto)")
+    if fault := blob_fault(blob):
+        raise FormatError(f"{path}: not a blob (.binaryproto): {fault}")
+    return blob_array(blob)
+
+
 def write_mean(path: Path, mean: NDArray[np.floating]) -> None:
     """Write `mean` (CHW) as compute_image_mean does, atomically."""
     channels, height, width = mean.shape

@@ -1,0 +1,61 @@
+"""BatchNorm: normalisation by the statistics of the batch, or by those of the batches so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from caffekit.formats.caffe_pb2 import TEST
+from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.fillers import constant
+from caffekit.pycaffe.layer import Layer
+
+
+class BatchNorm(Layer):
+    """y = (x − mean) / sqrt(variance + eps) per channel, without factors or terms (Scale has those).
+
+    Bottom (N, C, …) → top of the same shape; may work in place.
+    Parameters (never learned by the solver): sums of the means (C) and of the unbiased variances (C), and
+    their weight (1). The statistics so far are the sums divided by the weight, or 0 while the weight is 0.
+    A forward pass with the batch's own statistics (biased variance) multiplies all three by
+    moving_average_fraction and adds the batch's, in TEST too.
+    batch_norm_param: use_global_stats (true in TEST), moving_average_fraction (0.999), eps (1e-5).
+    """
+
+    type = "BatchNorm"
+
+    def setup(self, bottom: Sequence[Blob]) -> None:
+        param = self.layer_param.batch_norm_param
+        self.use_global_stats = (
+            param.use_global_stats if param.HasField("use_global_stats") else self.phase == TEST
+        )
+        specs = self.layer_param.param
+        if any(spec.lr_mult for spec in specs):
+            raise ValueError(
+                f"layer '{self.layer_param.name}': Cannot configure batch normalization statistics as layer"
+                " parameters (give them lr_mult: 0, or no param at all)."
+            )
+        for _ in range(3 - len(specs)):
+            specs.add(lr_mult=0)
+
+    def fillers(self) -> list[Any]:
+        return [constant(0)] * 3
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        param, x = self.layer_param.batch_norm_param, bottom[0]
+        mean_sum, variance_sum, weight = (blob.value for blob in self.blobs)
+        if self.use_global_stats:
+            factor = torch.where(weight == 0, 0.0, 1 / weight)
+            return [F.batch_norm(x, mean_sum * factor, variance_sum * factor, eps=param.eps)]
+        # With momentum 1 torch's running statistics are the batch's own mean and unbiased variance.
+        mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(variance_sum)
+        y = torch.batch_norm(x, None, None, mean, variance, True, 1.0, param.eps, False)
+        if x.numel() == x.shape[1]:
+            variance = torch.zeros_like(variance)  # of a single value; torch divides by 0 there
+        with torch.no_grad():
+            for total, new in ((mean_sum, mean), (variance_sum, variance), (weight, 1.0)):
+                total.mul_(param.moving_average_fraction).add_(new)
+        return [y]

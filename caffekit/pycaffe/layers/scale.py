@@ -1,0 +1,59 @@
+"""Scale and Bias: factors and terms along some axes, learned or given by a second bottom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from caffekit.pycaffe.fillers import constant
+from caffekit.pycaffe.layer import Layer
+
+
+class Scale(Layer):
+    """y = x · factor (+ term), both repeated over the axes that they do not cover.
+
+    Bottom (…), or two: the second one is the factor. Top as the first bottom; may work in place.
+    Parameters: factors of shape bottom.shape[axis : axis + num_axes] (with one bottom), then terms of the
+    same shape with bias_term.
+    scale_param: axis (1), num_axes (1; −1 to the end, 0 a single factor), filler (constant 1), bias_term
+    (false), bias_filler (constant 0).
+    """
+
+    type = "Scale"
+
+    def fillers(self) -> list[Any]:
+        param = self.layer_param.scale_param
+        factors = [param.filler if param.HasField("filler") else constant(1)]
+        return factors * (len(self.layer_param.bottom) == 1) + [param.bias_filler] * param.bias_term
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        param = self.layer_param.scale_param
+        factor, *terms = [*bottom[1:], *params]
+        y = bottom[0] * along(factor, bottom[0], param.axis)
+        return [y + along(terms[0], y, param.axis) if terms else y]
+
+
+class Bias(Layer):
+    """y = x + term, repeated over the axes that it does not cover.
+
+    Bottom (…), or two: the second one is the term. Top as the first bottom; may work in place.
+    Parameters: terms of shape bottom.shape[axis : axis + num_axes] (with one bottom).
+    bias_param: axis (1), num_axes (1; −1 to the end, 0 a single term), filler (constant 0).
+    """
+
+    type = "Bias"
+
+    def fillers(self) -> list[Any]:
+        return [self.layer_param.bias_param.filler] * (len(self.layer_param.bottom) == 1)
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        (term,) = [*bottom[1:], *params]
+        return [bottom[0] + along(term, bottom[0], self.layer_param.bias_param.axis)]
+
+
+def along(values: torch.Tensor, x: torch.Tensor, axis: int) -> torch.Tensor:
+    """`values`, with axes of size 1 behind so that it covers the axes of `x` from `axis` on."""
+    if not values.dim():
+        return values
+    return values.reshape(values.shape + (1,) * (x.dim() - axis % x.dim() - values.dim()))
