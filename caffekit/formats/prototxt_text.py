@@ -18,6 +18,32 @@ def to_text(message: Any) -> str:
     return "".join(f"{line}\n" for line in _lines(message, ""))
 
 
+def debug_string(message: Any) -> str:
+    """`message` in the text that C++'s DebugString makes of it, which Caffe logs."""
+    return "".join(f"{line}\n" for line in _debug_lines(message, ""))
+
+
+def _debug_lines(message: Any, indent: str) -> Iterator[str]:
+    for field, value in message.ListFields():
+        for one in value if field.is_repeated else [value]:
+            if field.type == FieldDescriptor.TYPE_MESSAGE:
+                yield f"{indent}{field.name} {{"
+                yield from _debug_lines(one, indent + "  ")
+                yield f"{indent}}}"
+            elif field.type == FieldDescriptor.TYPE_STRING:
+                yield f'{indent}{field.name}: "{text_encoding.CEscape(one.encode(), False)}"'
+            elif field.type == FieldDescriptor.TYPE_FLOAT:
+                yield f"{indent}{field.name}: {_debug_float(one)}"
+            else:
+                yield f"{indent}{field.name}: {_value(field, one)}"
+
+
+def _debug_float(value: float) -> str:
+    """Six digits where they are all it takes, else nine."""
+    short = f"{value:.6g}"
+    return short if value != value or np.float32(short) == np.float32(value) else f"{value:.9g}"
+
+
 def _lines(message: Any, indent: str) -> Iterator[str]:
     for field, value in message.ListFields():
         for one in value if field.is_repeated else [value]:

@@ -12,7 +12,10 @@ from caffekit.graph import filter_net, insert_splits
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers import LAYERS
-from caffekit.pycaffe.log import log
+from caffekit.pycaffe.log import log, log_creating, log_message
+
+WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
+"""Types that make a layer of their own inside, under their own name, in BVLC Caffe's log; so does Scale."""
 
 
 @dataclass
@@ -30,13 +33,18 @@ class Built:
     learnable: list[tuple[Blob, float, float]] = field(default_factory=list)
     """(parameter, lr_mult, decay_mult) of each parameter that is not a shared copy of an earlier one."""
     outputs: list[str] = field(default_factory=list)
+    memory: int = 0
+    """Bytes of all tops, those in place counted again as Caffe does."""
 
 
-def build(net: Any, phase: int, level: int, stages: list[str]) -> Built:
-    """Set up every layer of `net` that its state lets in; ValueError names the layer that is wrong."""
-    param = insert_splits(filter_net(net, phase, level, stages))
-    log("net.cpp:53", f"Initializing net from parameters: \n{param}")
-    built = Built(param.name, phase)
+def build(net: Any) -> Built:
+    """Set up every layer of `net` that its `state` lets in; ValueError names the layer that is wrong."""
+    state = net.state
+    filtered = filter_net(net, state.phase, state.level, state.stage, log)
+    filtered.state.CopyFrom(state)
+    log_message("net.cpp:53", "Initializing net from parameters: ", filtered)
+    param = insert_splits(filtered)
+    built = Built(param.name, state.phase)
     available: dict[str, bool] = {}  # blobs that no layer has consumed yet -> need a gradient
     owners: dict[str, tuple[Blob, int]] = {}
     for layer_param in param.layer:
@@ -56,6 +64,7 @@ def _add_layer(
 ) -> None:
     if not param.HasField("phase"):
         param.phase = built.phase
+    log_creating(param.name)
     layer = make_layer(param, built.phase)
     log("net.cpp:86", f"Creating Layer {param.name}")
     needs = [_take(built, param, i, available) for i in range(len(param.bottom))]
@@ -63,12 +72,15 @@ def _add_layer(
     layer.propagate_down = [
         need and i not in layer.no_gradient and -1 not in layer.no_gradient for i, need in enumerate(needs)
     ]
+    names = _name_tops(built, layer)
     layer.setup(bottom)
     top_shapes, param_shapes = layer.top_shapes([blob.shape for blob in bottom])
     layer.make_params(param_shapes)
     specs = _param_specs(param, len(layer.blobs))
     layer.param_propagate_down = [spec.lr_mult != 0 for spec in specs]
-    _add_tops(built, layer, top_shapes)
+    if param.type in WITH_INNER_LAYER or (param.type == "Scale" and param.scale_param.bias_term):
+        log_creating(param.name)
+    _add_tops(built, layer, names, top_shapes)
     for blob, spec in zip(layer.blobs, specs, strict=True):
         _share_or_learn(built, param.name, blob, spec, owners)
     need = any(needs) or any(layer.param_propagate_down)
@@ -99,12 +111,26 @@ def _take(built: Built, param: Any, index: int, available: dict[str, bool]) -> b
     return bool(param.propagate_down[index]) if param.propagate_down else need
 
 
-def _add_tops(built: Built, layer: Layer, shapes: list[tuple[int, ...]]) -> None:
-    """Make the top blobs and write the loss weights into their diffs."""
+def _name_tops(built: Built, layer: Layer) -> list[str]:
+    """The names of the tops, announced; a loss layer without one gets one of its own."""
     param = layer.layer_param
     names = list(param.top)
+    for i, name in enumerate(names):
+        if i < len(param.bottom) and name == param.bottom[i]:
+            log("net.cpp:369", f"{param.name} -> {name} (in-place)")
+        elif name in built.blobs:
+            raise ValueError(f"Top blob '{name}' produced by multiple sources (layer '{param.name}').")
+        else:
+            log("net.cpp:382", f"{param.name} -> {name}")
     if layer.loss_weight and not names:
         names = ["(automatic)"]
+        log("net.cpp:382", f"{param.name} -> (automatic)")
+    return names
+
+
+def _add_tops(built: Built, layer: Layer, names: list[str], shapes: list[tuple[int, ...]]) -> None:
+    """Make the top blobs and write the loss weights into their diffs."""
+    param = layer.layer_param
     if layer.loss_weight and not param.loss_weight:
         param.loss_weight.extend([layer.loss_weight] + [0.0] * (len(names) - 1))
     if len(param.loss_weight) not in (0, len(names)):
@@ -112,12 +138,9 @@ def _add_tops(built: Built, layer: Layer, shapes: list[tuple[int, ...]]) -> None
             f"layer '{param.name}': loss_weight must be unspecified or specified once per top blob."
         )
     weights = list(param.loss_weight) or [0.0] * len(names)
+    log("net.cpp:124", f"Setting up {param.name}")
     for name, shape, weight in zip(names, shapes, weights, strict=True):
-        in_place = name in param.bottom
-        log("net.cpp:382", f"{param.name} -> {name}" + (" (in-place)" if in_place else ""))
-        if not in_place:
-            if name in built.blobs:
-                raise ValueError(f"Top blob '{name}' produced by multiple sources (layer '{param.name}').")
+        if name not in param.bottom:
             built.blobs[name] = Blob(shape)
         text = " ".join(map(str, shape)) + (" " if shape else "")
         log("net.cpp:131", f"Top shape: {text}({built.blobs[name].count})")
@@ -125,6 +148,8 @@ def _add_tops(built: Built, layer: Layer, shapes: list[tuple[int, ...]]) -> None
             log("net.cpp:134", f"    with loss weight {weight:g}")
             built.blobs[name].grad.fill_(weight)
         built.loss_weights[name] = weight
+        built.memory += 4 * built.blobs[name].count
+    log("net.cpp:139", f"Memory required for data: {built.memory}")
     built.layers.append(layer)
     built.bottoms.append(list(param.bottom))
     built.tops.append(names)
@@ -176,8 +201,8 @@ def _mark_backward(built: Built) -> None:
                 under_loss.add(bottom)
             if not layer.propagate_down[j]:
                 skipped.add(bottom)
-        needs = "needs" if built.need_backward[i] else "does not need"
-        log("net.cpp:200", f"{layer.layer_param.name} {needs} backward computation.")
+        needs, source = ("needs", 200) if built.need_backward[i] else ("does not need", 202)
+        log(f"net.cpp:{source}", f"{layer.layer_param.name} {needs} backward computation.")
 
 
 def _force_backward(built: Built) -> None:

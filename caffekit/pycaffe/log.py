@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from caffekit.formats import caffe_log
+from caffekit.formats.prototxt_text import debug_string
+from caffekit.pycaffe.mode import solver_rank
+
+LEVELS = {"I": 0, "W": 1, "E": 2}
+"""glog's severities; GLOG_minloglevel names the lowest one that is written."""
 
 
-def log(source: str, message: str) -> None:
-    """Write one INFO line; `source` is the file and line of BVLC Caffe that prints it."""
+def is_logged(severity: str = "I") -> bool:
+    """Whether lines of this severity are written; of processes that train together, by the first only."""
     # glog spells its variable in small letters.
-    if os.environ.get("GLOG_minloglevel", "0") in ("", "0"):  # noqa: SIM112
-        sys.stderr.write(caffe_log.line(message, source) + "\n")
+    least = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112
+    return LEVELS[severity] >= (int(least) if least.isdigit() else 0) and solver_rank() == 0
+
+
+def log(source: str, message: str, severity: str = "I") -> None:
+    """Write one line; `source` is the file and line of BVLC Caffe that prints it."""
+    if is_logged(severity):
+        sys.stderr.write(caffe_log.line(message, source, severity) + "\n")
+
+
+def log_message(source: str, title: str, message: Any) -> None:
+    """Write `title` and, below it, a protobuf message as C++ prints it."""
+    if is_logged():
+        sys.stderr.write(caffe_log.line(title, source) + "\n" + debug_string(message))
+
+
+def log_creating(layer: str) -> None:
+    """A layer object is made: every layer of a net, and those that some layers keep inside."""
+    log("layer_factory.hpp:77", f"Creating layer {layer}")

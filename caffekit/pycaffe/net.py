@@ -23,8 +23,8 @@ Hook = Callable[[int], Any]
 class Net:
     """Net(network_file, phase, level=0, stages=None, weights=None); also Net(network_file, weights, phase).
 
-    `network_file` may also be a NetParameter. RuntimeError if the file is not there; ValueError for a net
-    that BVLC Caffe would abort on.
+    `network_file` may also be a NetParameter; without a phase its own state holds. RuntimeError if the file
+    is not there; ValueError for a net that BVLC Caffe would abort on.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Net:
             else:
                 phase = value
         param = read_network(network_file)
-        built = build(param, TEST if phase is None else phase, level, list(stages or []))
+        if phase is not None or not isinstance(network_file, NetParameter):
+            param = _in_state(param, TEST if phase is None else phase, level, stages or [])
+        built = build(param)
         self.name, self.phase = built.name, built.phase
         self.layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
         self.blob_loss_weights = OrderedDict((name, built.loss_weights[name]) for name in built.blobs)
@@ -225,6 +227,15 @@ class Net:
                 if mine.shape != theirs.shape:
                     raise ValueError(f"Cannot share param weights of layer '{name}'; shape mismatch.")
                 mine.share_data(theirs)
+
+
+def _in_state(net: Any, phase: int, level: int, stages: Sequence[str]) -> Any:
+    """A copy of `net` in this state; stages add up."""
+    out = type(net)()
+    out.CopyFrom(net)
+    out.state.phase, out.state.level = phase, level
+    out.state.stage.extend(stages)
+    return out
 
 
 def read_network(network_file: Any) -> Any:
