@@ -104,6 +104,11 @@ class Blob:
         self._diff.set(tensor)
 
     @property
+    def shown(self) -> bool:
+        """Whether a user may hold a view of the values, so that new ones are written into the same memory."""
+        return self._data.shown
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self._data.shape
 

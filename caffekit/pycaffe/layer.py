@@ -67,7 +67,7 @@ class Layer:
         """Compute the tops; with `keep_graph`, remember what run_backward needs."""
         wanted = keep_graph and self._has_gradient()
         inputs = [
-            blob.value.detach().requires_grad_(wanted and down)
+            _input(blob, wanted and blob in top).requires_grad_(wanted and down)
             for blob, down in zip(bottom, self.propagate_down, strict=True)
         ]
         params = [
@@ -104,6 +104,12 @@ class Layer:
         )
         for (_, blob, is_param), grad in zip(targets, grads, strict=True):
             _store(blob, grad, is_param)
+
+
+def _input(blob: Blob, in_place: bool) -> torch.Tensor:
+    """The values to compute from; a copy where the result will be written over them, for the gradient's sake."""
+    value = blob.value.detach()
+    return value.clone() if in_place and blob.shown else value
 
 
 def _store(blob: Blob, grad: torch.Tensor | None, accumulate: bool) -> None:

@@ -20,6 +20,6 @@ class BatchReindex(Layer):
         x, index = bottom[0], bottom[1].long()
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(x):
             raise ValueError(
-                f"layer '{self.layer_param.name}': indices {bottom[1].tolist()} are not all in 0 … {len(x) - 1}"
+                f"layer '{self.layer_param.name}': indices {index.tolist()} are not all in 0 … {len(x) - 1}"
             )
         return [x[index]]
