@@ -50,9 +50,9 @@ def blob_diff(blob: Any) -> NDArray[np.float32]:
     return values.reshape(shape) if values.size == math.prod(shape) else np.zeros(shape, np.float32)
 
 
-def to_blob(array: NDArray[Any], diff: NDArray[Any] | None = None) -> Any:
-    """A BlobProto with the values of `array` (and of `diff`) as float32."""
-    blob = BlobProto()
+def to_blob(array: NDArray[Any], diff: NDArray[Any] | None = None, blob: Any = None) -> Any:
+    """A BlobProto (or `blob`, a new one of any fork) with the values of `array` (and `diff`) as float32."""
+    blob = BlobProto() if blob is None else blob
     blob.shape.dim.extend(np.shape(array))
     for number, values in ((DATA, array), (DIFF, diff)):
         if values is not None and np.size(values):

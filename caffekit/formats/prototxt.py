@@ -56,7 +56,8 @@ def read_text(path: Path) -> str:
 def parse(text: str, message: Any, name: str) -> Any:
     """`message`, filled from `text`; `name` stands for the text in errors.
 
-    Strictly BVLC's fields; a text with other fields that exactly one fork knows gives that fork's message.
+    Strictly BVLC's fields; a text with other fields gives the message of the fork that knows them all (of
+    several such forks, the one with the fewest fields of its own).
     FormatError `NAME:LINE:COLUMN: …`, one line, otherwise.
     """
     text = text.removeprefix("\ufeff")
@@ -70,14 +71,13 @@ def parse(text: str, message: Any, name: str) -> Any:
 
 
 def _parse_forked(text: str, message: Any) -> Any:
-    """`text` as the message of the one fork that knows all its fields; None if none or several do."""
-    found = []
+    """`text` as the message of the smallest fork that knows all its fields; None if none does."""
     for fork in forks():
         try:
-            found.append(text_format.Parse(text, message_class(message.DESCRIPTOR.name, fork)()))
+            return text_format.Parse(text, message_class(message.DESCRIPTOR.name, fork)())
         except text_format.ParseError:
             continue
-    return found[0] if len(found) == 1 else None
+    return None
 
 
 def _fork_hint(text: str, message: Any, owner: str, field: str) -> str:

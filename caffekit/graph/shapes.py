@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from caffekit.errors import FormatError
-from caffekit.graph import rules_loss, rules_neuron, rules_recurrent, rules_shape, rules_spatial
+from caffekit.graph import rules_forks, rules_loss, rules_neuron, rules_recurrent, rules_shape, rules_spatial
 from caffekit.graph.axes import Shape, Shapes
 from caffekit.graph.counts import check_counts
 from caffekit.graph.geometry import Spatial, pooling_geometry, spatial
@@ -25,12 +25,15 @@ SHAPE_RULES: dict[str, Rule] = {
     "BatchNorm": rules_neuron.batch_norm,
     "BatchReindex": rules_shape.batch_reindex,
     "Bias": rules_neuron.bias,
+    "CenterLoss": rules_forks.center_loss,
     "Clip": rules_neuron.same,
     "Concat": rules_shape.concat,
     "ContrastiveLoss": rules_loss.contrastive_loss,
     "Convolution": rules_spatial.convolution,
+    "ConvolutionDepthwise": rules_forks.convolution_depthwise,
     "Crop": rules_spatial.crop,
     "Deconvolution": rules_spatial.deconvolution,
+    "DepthwiseConvolution": rules_forks.depthwise_convolution,
     "Dropout": rules_neuron.same,
     "DummyData": rules_shape.dummy_data,
     "ELU": rules_neuron.same,
@@ -40,6 +43,7 @@ SHAPE_RULES: dict[str, Rule] = {
     "Exp": rules_neuron.same,
     "Filter": rules_shape.filter_,
     "Flatten": rules_shape.flatten,
+    "Flip": rules_forks.flip,
     "HingeLoss": rules_loss.scalar_loss,
     "Im2col": rules_spatial.im2col,
     "InfogainLoss": rules_loss.infogain_loss,
@@ -48,16 +52,20 @@ SHAPE_RULES: dict[str, Rule] = {
     "LRN": rules_neuron.lrn,
     "LSTM": rules_recurrent.lstm,
     "LSTMUnit": rules_recurrent.lstm_unit,
+    "LabelSpecificAdd": rules_forks.label_specific_add,
     "Log": rules_neuron.same,
     "MVN": rules_neuron.mvn,
+    "MarginInnerProduct": rules_forks.margin_inner_product,
     "MemoryData": rules_shape.memory_data,
     "MultinomialLogisticLoss": rules_loss.scalar_loss,
+    "Normalize": rules_forks.normalize,
     "PReLU": rules_neuron.prelu,
     "Parameter": rules_shape.parameter,
     "Pooling": rules_spatial.pooling,
     "Power": rules_neuron.same,
     "RNN": rules_recurrent.rnn,
     "ReLU": rules_neuron.same,
+    "ReLU6": rules_neuron.same,
     "Reduction": rules_shape.reduction,
     "Reshape": rules_shape.reshape,
     "SPP": rules_spatial.spp,
@@ -73,6 +81,7 @@ SHAPE_RULES: dict[str, Rule] = {
     "TanH": rules_neuron.same,
     "Threshold": rules_neuron.same,
     "Tile": rules_shape.tile,
+    "TripletLoss": rules_forks.triplet_loss,
 }
 
 FROM_OUTSIDE = {"Data", "HDF5Data", "HDF5Output", "ImageData", "Python", "WindowData"}

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from caffekit.formats.caffe_pb2 import TEST, NetParameter
+from google.protobuf.message import Message
+
+from caffekit.formats.caffe_pb2 import TEST
 from caffekit.formats.prototxt import read_net
 from caffekit.formats.weights import blob_array, read_caffemodel, to_blob, write_caffemodel
 from caffekit.pycaffe.blob import Array, Blob
@@ -42,8 +44,9 @@ class Net:
             else:
                 phase = value
         param = read_network(network_file)
-        if phase is not None or not isinstance(network_file, NetParameter):
+        if phase is not None or not isinstance(network_file, Message):
             param = _in_state(param, TEST if phase is None else phase, level, stages or [])
+        self._message = type(param)  # BVLC's NetParameter, or a fork's
         built = build(param)
         self.name, self.phase = built.name, built.phase
         self.layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
@@ -187,13 +190,13 @@ class Net:
 
     def to_proto(self, diff: bool = False) -> Any:
         """The NetParameter that snapshots hold: every layer as it was built, with its parameters."""
-        net = NetParameter(name=self.name)
+        net = self._message(name=self.name)
         for layer in self.layers:
             param = net.layer.add()
             param.CopyFrom(layer.layer_param)
             del param.blobs[:]
             for blob in layer.blobs:
-                param.blobs.append(to_blob(blob.data, blob.diff if diff else None))
+                to_blob(blob.data, blob.diff if diff else None, param.blobs.add())
         return net
 
     def copy_from(self, filename: str) -> None:
@@ -240,7 +243,7 @@ def _in_state(net: Any, phase: int, level: int, stages: Sequence[str]) -> Any:
 
 def read_network(network_file: Any) -> Any:
     """A NetParameter, read from a file or as it is; RuntimeError, as pycaffe's, if there is no such file."""
-    if isinstance(network_file, NetParameter):
+    if isinstance(network_file, Message):
         return network_file
     if not Path(network_file).is_file():
         raise RuntimeError(f"Could not open file {network_file}")

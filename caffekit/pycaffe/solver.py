@@ -254,7 +254,7 @@ def _net(source: Any, phase: int, states: list[Any]) -> Net:
     param = read_network(source)
     state = NetState()
     for each in [param.state, *states]:
-        state.MergeFrom(each)
+        state.MergeFromString(each.SerializeToString())  # it may be a fork's message
     return Net(param, phase=phase, level=state.level, stages=list(state.stage))
 
 

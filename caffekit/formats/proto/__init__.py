@@ -25,8 +25,9 @@ def _files() -> dict[str, FileDescriptorProto]:
 
 
 def forks() -> list[str]:
-    """The names of the forks whose fields are known."""
-    return [Path(name).stem for name in _files() if name != BVLC]
+    """The names of the forks whose fields are known, those with the fewest messages of their own first."""
+    files = [file for file in _files().values() if file.name != BVLC]
+    return [Path(file.name).stem for file in sorted(files, key=lambda file: len(file.message_type))]
 
 
 @cache

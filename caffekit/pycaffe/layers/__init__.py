@@ -7,33 +7,40 @@ from caffekit.pycaffe.layers.accuracy import Accuracy
 from caffekit.pycaffe.layers.argmax import ArgMax
 from caffekit.pycaffe.layers.batch_norm import BatchNorm
 from caffekit.pycaffe.layers.batch_reindex import BatchReindex
+from caffekit.pycaffe.layers.center_loss import CenterLoss
 from caffekit.pycaffe.layers.concat import Concat
 from caffekit.pycaffe.layers.contrastive_loss import ContrastiveLoss
 from caffekit.pycaffe.layers.convolution import Convolution
 from caffekit.pycaffe.layers.crop import Crop
 from caffekit.pycaffe.layers.data import Data
 from caffekit.pycaffe.layers.deconvolution import Deconvolution
+from caffekit.pycaffe.layers.depthwise_convolution import ConvolutionDepthwise, DepthwiseConvolution
 from caffekit.pycaffe.layers.dropout import Dropout
 from caffekit.pycaffe.layers.elementwise import BNLL, AbsVal, Clip, Exp, Log, Swish, Threshold
 from caffekit.pycaffe.layers.eltwise import Eltwise
 from caffekit.pycaffe.layers.embed import Embed
 from caffekit.pycaffe.layers.euclidean_loss import EuclideanLoss
 from caffekit.pycaffe.layers.filter import Filter
+from caffekit.pycaffe.layers.flip import Flip
 from caffekit.pycaffe.layers.hinge_loss import HingeLoss
 from caffekit.pycaffe.layers.im2col import Im2col
 from caffekit.pycaffe.layers.infogain_loss import InfogainLoss
 from caffekit.pycaffe.layers.inner_product import InnerProduct
 from caffekit.pycaffe.layers.input import Input
+from caffekit.pycaffe.layers.label_specific_add import LabelSpecificAdd
 from caffekit.pycaffe.layers.lrn import LRN
 from caffekit.pycaffe.layers.lstm import LSTM, LSTMUnit
+from caffekit.pycaffe.layers.margin_inner_product import MarginInnerProduct
 from caffekit.pycaffe.layers.multinomial_logistic_loss import MultinomialLogisticLoss
 from caffekit.pycaffe.layers.mvn import MVN
 from caffekit.pycaffe.layers.neuron import ELU, ReLU, Sigmoid, TanH
+from caffekit.pycaffe.layers.normalize import Normalize
 from caffekit.pycaffe.layers.parameter import Parameter
 from caffekit.pycaffe.layers.pooling import Pooling
 from caffekit.pycaffe.layers.power import Power
 from caffekit.pycaffe.layers.prelu import PReLU
 from caffekit.pycaffe.layers.reduction import Reduction
+from caffekit.pycaffe.layers.relu6 import ReLU6
 from caffekit.pycaffe.layers.reshape import Flatten, Reshape
 from caffekit.pycaffe.layers.rnn import RNN
 from caffekit.pycaffe.layers.scale import Bias, Scale
@@ -45,6 +52,7 @@ from caffekit.pycaffe.layers.softmax_loss import SoftmaxWithLoss
 from caffekit.pycaffe.layers.split import Split
 from caffekit.pycaffe.layers.spp import SPP
 from caffekit.pycaffe.layers.tile import Tile
+from caffekit.pycaffe.layers.triplet_loss import TripletLoss
 
 LAYERS: dict[str, type[Layer]] = {
     "AbsVal": AbsVal,
@@ -54,13 +62,16 @@ LAYERS: dict[str, type[Layer]] = {
     "BatchNorm": BatchNorm,
     "BatchReindex": BatchReindex,
     "Bias": Bias,
+    "CenterLoss": CenterLoss,
     "Clip": Clip,
     "Concat": Concat,
     "ContrastiveLoss": ContrastiveLoss,
     "Convolution": Convolution,
+    "ConvolutionDepthwise": ConvolutionDepthwise,
     "Crop": Crop,
     "Data": Data,
     "Deconvolution": Deconvolution,
+    "DepthwiseConvolution": DepthwiseConvolution,
     "Dropout": Dropout,
     "ELU": ELU,
     "Eltwise": Eltwise,
@@ -69,6 +80,7 @@ LAYERS: dict[str, type[Layer]] = {
     "Exp": Exp,
     "Filter": Filter,
     "Flatten": Flatten,
+    "Flip": Flip,
     "HingeLoss": HingeLoss,
     "Im2col": Im2col,
     "InfogainLoss": InfogainLoss,
@@ -77,15 +89,19 @@ LAYERS: dict[str, type[Layer]] = {
     "LRN": LRN,
     "LSTM": LSTM,
     "LSTMUnit": LSTMUnit,
+    "LabelSpecificAdd": LabelSpecificAdd,
     "Log": Log,
     "MVN": MVN,
+    "MarginInnerProduct": MarginInnerProduct,
     "MultinomialLogisticLoss": MultinomialLogisticLoss,
+    "Normalize": Normalize,
     "PReLU": PReLU,
     "Parameter": Parameter,
     "Pooling": Pooling,
     "Power": Power,
     "RNN": RNN,
     "ReLU": ReLU,
+    "ReLU6": ReLU6,
     "Reduction": Reduction,
     "Reshape": Reshape,
     "SPP": SPP,
@@ -101,4 +117,5 @@ LAYERS: dict[str, type[Layer]] = {
     "TanH": TanH,
     "Threshold": Threshold,
     "Tile": Tile,
+    "TripletLoss": TripletLoss,
 }

@@ -32,7 +32,7 @@ class LabelSpecificAdd(Layer):
         self.bias, self.iteration = self.own.bias, self.own.iteration
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        y = bottom[0]
+        y = bottom[0].clone()
         if self.phase == TRAIN:
             self._anneal()
             scores = y.reshape(len(y), -1)
