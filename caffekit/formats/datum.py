@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -10,22 +11,25 @@ from numpy.typing import NDArray
 
 from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import Datum
+from caffekit.formats.image_header import sniff, stated_size
+from caffekit.formats.images import MAX_PIXELS
 
 
-def datum_array(datum: Any, name: str = "datum") -> NDArray[Any]:
+def datum_array(datum: Any, name: str = "datum", flag: int = cv2.IMREAD_UNCHANGED) -> NDArray[Any]:
     """The image of `datum`: CHW, uint8 for bytes and encoded files, float32 for float_data.
 
-    Encoded files are decoded as they are (channels as stored), as Caffe does. FormatError naming `name`.
+    Encoded files are decoded with OpenCV's `flag`, by default as they are (channels as stored), as in Caffe.
+    FormatError naming `name`.
     """
     if datum.encoded:
-        return _decoded(datum.data, name)
+        return _decoded(datum.data, name, flag)
     shape = (datum.channels, datum.height, datum.width)
     array: NDArray[Any]
     if datum.data:
         array = np.frombuffer(datum.data, np.uint8)
     else:
         array = np.array(datum.float_data, np.float32)
-    if not array.size or array.size != np.prod(shape):
+    if not array.size or min(shape) < 1 or array.size != math.prod(shape):
         raise FormatError(f"{name}: {array.size} values, but its shape says {'x'.join(map(str, shape))}")
     return array.reshape(shape)
 
@@ -52,11 +56,14 @@ def encoded_datum(data: bytes, label: int) -> Any:
     return Datum(data=data, label=label, encoded=True)
 
 
-def _decoded(data: bytes, name: str) -> NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+def _decoded(data: bytes, name: str, flag: int) -> NDArray[np.uint8]:
+    width, height = stated_size(data, sniff(data))
+    if width * height > MAX_PIXELS:
+        raise FormatError(f"{name}: its encoded image says {width}x{height}, more than {MAX_PIXELS} pixels")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     if image is None:
         raise FormatError(f"{name}: its encoded image cannot be decoded")
     if image.dtype != np.uint8:
         raise FormatError(f"{name}: its encoded image has {image.dtype} pixels; Caffe reads 8 bits")
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-    return np.ascontiguousarray(planes, dtype=np.uint8)
+    return planes.view(np.uint8)

@@ -61,14 +61,17 @@ class LmdbReader:
             return record
         raise DataError(f"{self.path}: the database is empty")
 
-    def records(self, start: int = 0) -> Iterator[Record]:
-        """All (key, value) in key order, from the `start`-th on."""
+    def records(self, start: int = 0, step: int = 1) -> Iterator[Record]:
+        """Every `step`-th (key, value) in key order, from the `start`-th on."""
         with _lmdb_errors(self.path, "reading"), self._env.begin() as txn, txn.cursor() as cursor:
             found = cursor.first()
             for _ in range(start):
                 found = found and cursor.next()
-            if found:
+            if step == 1 and found:
                 yield from cursor.iternext()
+            while step > 1 and found:
+                yield cursor.item()
+                found = all(cursor.next() for _ in range(step))
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""

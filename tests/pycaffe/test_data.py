@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import caffekit.pycaffe as caffe
-from caffekit.errors import FormatError
 from caffekit.formats.binaryproto import write_mean
 from caffekit.formats.datum import encoded_datum, image_datum
 from caffekit.formats.images import encode
@@ -87,7 +86,7 @@ def test_encoded_records_are_decoded(db: Path, tmp_path: Path) -> None:
     ("transform", "message"),
     [
         ("crop_size: 7", "crop_size 7 is larger"),
-        ("mean_value: 1 mean_value: 2", "expected 1 or 3 mean_value"),
+        ("mean_value: 1 mean_value: 2", "as many as channels: 3; got 2"),
         ('mean_value: 1 mean_file: "x"', "at the same time"),
     ],
 )
@@ -100,7 +99,9 @@ def test_a_record_of_another_size_is_named(db: Path, tmp_path: Path) -> None:
     records = [(b"a", image_datum(images()[0], 0)), (b"b", image_datum(images()[0][:4], 0))]
     write_lmdb(tmp_path / "odd", [(key, datum.SerializeToString()) for key, datum in records])
     n = net(tmp_path / "odd", batch=2)
-    with pytest.raises(ValueError, match=r"record b is \(3, 4, 8\), the first one is \(3, 6, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"record b: gives \(3, 4, 8\), the first image of its batch \(3, 6, 8\)"
+    ):
         n.forward()
 
 
@@ -108,5 +109,7 @@ def test_a_record_that_is_no_datum_is_named(db: Path, tmp_path: Path) -> None:
     good = image_datum(images()[0], 0).SerializeToString()
     write_lmdb(tmp_path / "bad", [(b"a", good), (b"b", b"\xff\xff\xff")])
     n = net(tmp_path / "bad", batch=2)
-    with pytest.raises(FormatError, match="record b"):
+    with pytest.raises(
+        ValueError, match="layer 'd': .*bad: record b: datum: not a Caffe Datum; make the LMDB"
+    ):
         n.forward()

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 
+from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import TRAIN, DataParameter
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
@@ -24,7 +25,7 @@ class Data(PrefetchingLayer):
     """Batches of records in key order, round and round, decoded and transformed while the net computes.
 
     Tops: data (N, C, H, W), and if asked for, labels (N).
-    data_param: source, batch_size, backend (must be LMDB), prefetch (4); rand_skip has no effect, as in Caffe.
+    data_param: source, batch_size, backend (must be LMDB), prefetch (4); rand_skip does nothing, as in Caffe.
     transform_param: see DataTransformer; force_color and force_gray say how encoded images are decoded.
     Among several solvers, in TRAIN, each takes the records i with i % solver_count = solver_rank.
     """
@@ -75,18 +76,22 @@ class _Records:
         self.transformer.skip(images)
 
     def __iter__(self) -> Iterator[Item]:
-        start, entries = self.start % len(self.reader), len(self.reader)
+        start, entries = self.start, len(self.reader)
         while True:
+            start %= entries
             for key, value in self.reader.records(start, self.step):
                 place = partial(self.transformer.apply, words=self.transformer.draw())
-                yield Item(self._record(key), partial(self._load, value), _placed(place))
+                yield Item(self._record(key), partial(self._load, value), place)
             log("data_layer.cpp:73", "Restarting data prefetching from start.")
             # Numbers go on over the end, so that the shares change from round to round.
             start += -(-(entries - start) // self.step) * self.step - entries
 
     def _load(self, value: bytes) -> tuple[Image, float]:
-        datum = parse_datum(value)
-        return datum_array(datum, flag=self.flag), datum.label
+        try:
+            datum = parse_datum(value)
+            return datum_array(datum, flag=self.flag), datum.label
+        except FormatError as error:
+            raise ValueError(f"{error}; make the LMDB again with `caffekit gen-lmdb`") from error
 
     def _record(self, key: bytes) -> str:
         return f"{self.name}: record {key.decode(errors='replace')}"

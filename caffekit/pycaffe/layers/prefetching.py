@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from caffekit.errors import CaffekitError
 from caffekit.graph.counts import check_counts

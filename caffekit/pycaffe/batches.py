@@ -1,0 +1,96 @@
+"""Batches of images: decoded and transformed by many threads, the same whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+
+from caffekit.errors import CaffekitError
+from caffekit.pycaffe.data_transformer import Array, Image, Shape
+from caffekit.pycaffe.mode import device
+from caffekit.pycaffe.prefetch import decoders, pool
+
+
+class Item(NamedTuple):
+    """One image of a batch to be: everything random about it is drawn, nothing is decoded.
+
+    name: of the record, for messages. load: gives the CHW image and its label. place: writes the transformed
+    image to its row of the batch.
+    """
+
+    name: str
+    load: Callable[[], tuple[Image, float]]
+    place: Callable[[Image, Array], None]
+
+
+class Batch(NamedTuple):
+    """data (N, C, H, W) and labels (N), float32, and the names of the N records."""
+
+    data: torch.Tensor
+    labels: torch.Tensor
+    names: list[str]
+
+
+class Batches:
+    """Batches of `size` items, as jobs for a Prefetcher; no part of it refers to the layer or its net.
+
+    The first image of a batch gives the shape (`shape` of the image's); all others must fit.
+    ValueError naming `layer` and the record for one that cannot be read, decoded or placed.
+    """
+
+    def __init__(self, items: Iterable[Item], size: int, shape: Callable[[Shape], Shape], layer: str) -> None:
+        self.items, self.size, self.shape, self.layer = items, size, shape, layer
+
+    def __iter__(self) -> Iterator[Callable[[], Batch]]:
+        items = iter(self.items)
+        while batch := list(islice(items, self.size)):
+            yield partial(self.make, batch)
+
+    def make(self, items: list[Item]) -> Batch:
+        """The batch of `items`: a part of it made here, the other parts by the pool."""
+        with self._naming(items[0]):
+            image, label = items[0].load()
+            shape = self.shape(image.shape)
+        pinned = device().type == "cuda"  # pinned memory goes to the GPU while the net computes
+        data = torch.empty((len(items), *shape), pin_memory=pinned)
+        labels = torch.empty(len(items), pin_memory=pinned)
+        rows, numbers = data.numpy(), labels.numpy()
+        step = -(-len(items) // decoders())
+        others = [
+            pool().submit(self._fill, items[i : i + step], rows[i : i + step], numbers[i : i + step])
+            for i in range(step, len(items), step)
+        ]
+        with self._naming(items[0]):
+            self._place(items[0], image, rows[0])
+        numbers[0] = label
+        self._fill(items[1:step], rows[1:step], numbers[1:step])
+        for other in others:
+            other.result()
+        return Batch(data, labels, [item.name for item in items])
+
+    def _fill(self, items: list[Item], rows: Array, labels: Array) -> None:
+        for i, item in enumerate(items):
+            with self._naming(item):
+                image, labels[i] = item.load()
+                self._place(item, image, rows[i])
+
+    def _place(self, item: Item, image: Image, row: Array) -> None:
+        shape = self.shape(image.shape)
+        if shape != row.shape:
+            raise ValueError(
+                f"gives {shape}, the first image of its batch {row.shape}; make all images one size,"
+                " or crop them with transform_param { crop_size: … }"
+            )
+        item.place(image, row)
+
+    @contextmanager
+    def _naming(self, item: Item) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, CaffekitError) as error:
+            raise ValueError(f"layer '{self.layer}': {item.name}: {error}") from error
