@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from google.protobuf.message import Message
 
 from caffekit.formats.caffe_pb2 import TEST
 from caffekit.formats.prototxt import read_net
 from caffekit.formats.weights import blob_array, read_caffemodel, to_blob, write_caffemodel
+from caffekit.pycaffe import debug_info
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import build
 from caffekit.pycaffe.layer import Layer
@@ -63,6 +63,9 @@ class Net:
         ]
         self._wiring = list(zip(built.bottoms, built.tops, built.need_backward, strict=True))
         self._hooks: dict[str, list[Hook]] = {}
+        self.debug_info = False
+        if param.debug_info:
+            debug_info.attach(self)
         if weights:
             self.copy_from(str(weights))
 
@@ -206,7 +209,7 @@ class Net:
 
     def _copy_layer(self, name: str, arrays: list[Any]) -> None:
         if name not in self.layer_dict:
-            log("net.cpp:745", f"Ignoring source layer {name}")
+            log("net.cpp:746", f"Ignoring source layer {name}")
             return
         blobs = self.layer_dict[name].blobs
         if not arrays and blobs:
@@ -225,6 +228,9 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use the parameter values of `other`'s layers of the same names, in the same memory."""
+        for name in other.layer_dict:
+            if name not in self.layer_dict:
+                log("net.cpp:678", f"Ignoring source layer {name}")
         for name, blobs in other.params.items():
             for mine, theirs in zip(self.params.get(name, []), blobs, strict=False):
                 if mine.shape != theirs.shape:

@@ -169,12 +169,22 @@ def test_an_unknown_field_may_be_a_forks() -> None:
 
 
 def test_fields_of_two_forks_are_not_mixed() -> None:
-    with pytest.raises(FormatError, match='no field "center_loss_param"') as caught:
-        parse("layer { center_loss_param { } margin_inner_product_param { } }", NetParameter(), "F")
+    with pytest.raises(FormatError, match='no field "flip_param"') as caught:
+        parse("layer { flip_param { } multibox_loss_param { } }", NetParameter(), "F")
     assert caught.value.hint == (
-        "center_loss_param is a field of the Caffe fork caffe_face; as its file:"
-        ' 1:31: LayerParameter has no field "margin_inner_product_param"; did you mean "inner_product_param"?'
+        "flip_param is a field of the Caffe fork happynear; as its file:"
+        ' 1:24: LayerParameter has no field "multibox_loss_param"; did you mean "triplet_loss_param"?'
     )
+
+
+def test_a_field_of_several_forks_is_the_smallest_ones() -> None:
+    """caffe-face has less of its own than happynear's caffe-windows; with a field of that one it is that."""
+    numbers = []
+    for more in ("", "flip_param { }"):
+        net = parse(f"layer {{ center_loss_param {{ num_output: 3 }} {more} }}", NetParameter(), "F")
+        assert net.layer[0].center_loss_param.num_output == 3
+        numbers.append(net.layer[0].DESCRIPTOR.fields_by_name["center_loss_param"].number)
+    assert numbers == [147, 211]
 
 
 def test_an_old_deploy_files_input_becomes_a_layer(tmp_path: Path) -> None:

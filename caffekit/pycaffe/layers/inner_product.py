@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
+
+
+def unit_rows_(weight: torch.Tensor, eps: float = 0.0) -> None:
+    """Give each row of a parameter length 1, in place, unseen by its gradient: w / sqrt(‖w‖² + eps)."""
+    with torch.no_grad():
+        weight.div_((weight.square().sum(1, keepdim=True) + eps).sqrt_())
 
 
 class InnerProduct(Layer):
@@ -16,9 +24,17 @@ class InnerProduct(Layer):
     Parameters: weights (num_output, K), or (K, num_output) with transpose; bias (num_output).
     inner_product_param: num_output, bias_term (true), axis (1), transpose (false), weight_filler and
     bias_filler (constant 0: such a layer does not learn, as in Caffe).
+    A field of happynear/caffe-windows: normalize (false): each forward first gives the rows of W length 1, in
+    place; the gradient does not know of it.
     """
 
     type = "InnerProduct"
+
+    def setup(self, bottom: Sequence[Blob]) -> None:
+        param = self.layer_param.inner_product_param
+        self.unit_rows = getattr(param, "normalize", False)
+        if self.unit_rows and param.transpose:
+            raise ValueError(f"layer '{self.layer_param.name}': normalize with transpose is not supported")
 
     def fillers(self) -> list[Any]:
         param = self.layer_param.inner_product_param
@@ -26,6 +42,8 @@ class InnerProduct(Layer):
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param = self.layer_param.inner_product_param
+        if self.unit_rows:
+            unit_rows_(params[0], 1e-6)
         x = bottom[0].flatten(param.axis)
         weight = params[0].t() if param.transpose else params[0]
         return [torch.nn.functional.linear(x, weight, params[1] if param.bias_term else None)]

@@ -10,16 +10,11 @@ import torch
 from caffekit.graph.rules_forks import fork_param
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.layers.inner_product import unit_rows_
 from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 Curve = tuple[torch.Tensor, torch.Tensor]
 """ψ and dψ/dc at the cosines c."""
-
-
-def unit_rows_(weight: torch.Tensor, eps: float = 0.0) -> None:
-    """Give each row of a parameter length 1, in place, unseen by its gradient: w / sqrt(‖w‖² + eps)."""
-    with torch.no_grad():
-        weight.div_((weight.square().sum(1, keepdim=True) + eps).sqrt_())
 
 
 def _double(c: torch.Tensor) -> Curve:
