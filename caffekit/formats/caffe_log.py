@@ -72,6 +72,40 @@ def finetuning(weights: str) -> Emitted:
     return "solver.cpp:72", f"Finetuning from {weights}"
 
 
+def restoring(state: str) -> Emitted:
+    """The .solverstate that solve() was given."""
+    return "solver.cpp:296", f"Restoring previous solver status from {state}"
+
+
+def restoring_history() -> Emitted:
+    """The history is about to be taken from a solver state; Caffe says SGDSolver whatever the type."""
+    return "sgd_solver.cpp:336", "SGDSolver: restoring history"
+
+
+def creating_train_net(field: str, source: Any) -> Emitted:
+    """The train net is about to be made, from the file or message in this field of the solver."""
+    line = {"train_net_param": 88, "train_net": 92, "net_param": 97, "net": 102}[field]
+    place = {"train_net": "from train_net file: ", "net": "from net file: "}.get(field)
+    text = f"{place}{source}" if place else f"specified in {field}."
+    return f"solver.cpp:{line}", f"Creating training net {text}"
+
+
+def creating_test_net(index: int, field: str, source: Any) -> Emitted:
+    """A test net is about to be made."""
+    place = {"test_net": f"test_net file: {source}", "net": f"net file: {source}"}.get(field, field)
+    return "solver.cpp:190", f"Creating test net (#{index}) specified by {place}"
+
+
+def prefix_set(prefix: str) -> Emitted:
+    """Snapshots go beside the solver, which has no snapshot_prefix."""
+    return "upgrade_proto.cpp:1108", f"snapshot_prefix was not specified and is set to {prefix}"
+
+
+def prefix_in_folder(prefix: str) -> Emitted:
+    """Snapshots go into the folder that is the solver's snapshot_prefix."""
+    return "upgrade_proto.cpp:1113", f"snapshot_prefix was a directory and is replaced to {prefix}"
+
+
 START: dict[str, str] = {
     "solving": r"Solving (?P<name>.+)",
     "policy": r"Learning Rate Policy: (?P<policy>\S+)",

@@ -1,4 +1,4 @@
-"""The solver: Caffe's training loop, its tests, snapshots and log (src/caffe/solver.cpp)."""
+"""The solver: Caffe's training loop, its tests and its log (src/caffe/solver.cpp)."""
 
 from __future__ import annotations
 
@@ -7,99 +7,82 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from caffekit.formats import caffe_log
-from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetState, SolverParameter, SolverState
+from caffekit.formats.caffe_pb2 import SolverParameter
 from caffekit.formats.prototxt import read_solver
-from caffekit.formats.weights import blob_array, read_solverstate, to_blob, write_solverstate
-from caffekit.pycaffe.log import log
-from caffekit.pycaffe.mode import set_random_seed
-from caffekit.pycaffe.net import Net, read_network
-from caffekit.pycaffe.updates import LR_POLICIES, RULES, check_policy
+from caffekit.pycaffe import debug_info, solver_nets
+from caffekit.pycaffe.log import is_logged, log, log_message
+from caffekit.pycaffe.mode import set_random_seed, solver_rank
+from caffekit.pycaffe.net import Net
+from caffekit.pycaffe.snapshot import check_writable, default_prefix, read_snapshot, write_snapshot
+from caffekit.pycaffe.updates import RULES, check_options, check_policy, learning_rate
 
 Callback = Callable[[], Any]
+Scores = dict[str, NDArray[np.float32]]
 
 
 class Solver:
     """A solver of the type that its SolverParameter names; takes a solver.prototxt or a SolverParameter.
 
-    Paths inside are relative to the working directory, as in Caffe. ValueError for what BVLC aborts on.
+    Paths inside are relative to the working directory, as in Caffe. ValueError for what BVLC aborts on,
+    RuntimeError for a snapshot_prefix where nothing can be written. solver_mode, device_id and
+    layer_wise_reduce are for the `caffe` tool: pycaffe takes them and computes where set_mode_* says.
     """
 
     type = ""
 
     def __init__(self, solver_file: Any) -> None:
-        param = solver_file if isinstance(solver_file, SolverParameter) else read_solver(Path(solver_file))
-        self.param = SolverParameter()
-        self.param.CopyFrom(param)
-        if not isinstance(solver_file, SolverParameter):
-            _default_prefix(self.param, Path(solver_file))
-        self.rule, self.histories = RULES[self.type or self.param.type]
-        check_policy(self.param)
-        log("solver.cpp:45", f"Initializing solver from parameters: \n{self.param}")
-        if self.param.random_seed >= 0:
-            set_random_seed(self.param.random_seed)
+        self.param = param = _parameter(solver_file)
+        solver_type = self.type or param.type
+        check_options(param, solver_type)
+        self.rule, self.histories = RULES[solver_type]
+        log_message("solver.cpp:45", "Initializing solver from parameters: ", param)
+        check_writable(param)
+        if param.random_seed >= 0:
+            set_random_seed(param.random_seed + solver_rank())
+        self.net = solver_nets.train_net(param)
+        self.test_nets = solver_nets.test_nets(param)
+        for net in (self.net, *self.test_nets):
+            if param.debug_info:
+                debug_info.attach(net)
+            net.debug_info = param.debug_info  # the train net's only while it displays
         self.iter, self.current_step = 0, 0
-        self.net = self._train_net()
-        self.test_nets = self._test_nets()
-        self.history = [torch.zeros_like(blob.value) for blob, _, _ in self.net.learnable * self.histories]
+        self.history = [torch.zeros_like(blob.value) for blob, *_ in self.net.learnable * self.histories]
         self._callbacks: list[tuple[Callback, Callback]] = []
-        self._losses: list[float] = []
-        self._smoothed = 0.0
-        self._last_display = (0, time.monotonic())
+        self._losses: list[np.float32] = []
+        self._smoothed = np.float32(0)
+        self._displayed, self._clock = 0, time.monotonic()
         log("solver.cpp:57", "Solver scaffolding done.")
-
-    # --- nets -------------------------------------------------------------------------------------------
-
-    def _train_net(self) -> Net:
-        param = self.param
-        given = [key for key in ("net", "net_param", "train_net", "train_net_param") if param.HasField(key)]
-        if len(given) != 1:
-            raise ValueError(
-                f"SolverParameter must specify exactly one train net, of net, net_param, train_net and"
-                f" train_net_param; got {given or 'none'}"
-            )
-        return _net(getattr(param, given[0]), TRAIN, [param.train_state])
-
-    def _test_nets(self) -> list[Net]:
-        param = self.param
-        sources = [*param.test_net_param, *param.test_net]
-        generic = [getattr(param, key) for key in ("net_param", "net") if param.HasField(key)]
-        sources += generic * (len(param.test_iter) - len(sources))
-        if len(sources) != len(param.test_iter):
-            raise ValueError(
-                f"expected a test_iter for each of {len(sources)} test nets, got {len(param.test_iter)}"
-            )
-        if sources and param.test_interval <= 0:
-            raise ValueError("test_interval must be above 0 where there is a test net")
-        states = list(param.test_state) or [NetState()] * len(sources)
-        return [_net(source, TEST, [state]) for source, state in zip(sources, states, strict=True)]
 
     # --- the loop ---------------------------------------------------------------------------------------
 
     def step(self, iters: int) -> None:
         """Train for `iters` iterations, each: test, iter_size passes, display, update, snapshot."""
-        param, stop = self.param, self.iter + iters
-        self._losses, self._smoothed = [], 0.0
-        self._last_display = (self.iter, time.monotonic())
-        start = self.iter
+        param, start, stop = self.param, self.iter, self.iter + iters
+        check_policy(param)
+        self._losses, self._smoothed = [], np.float32(0)
+        self._clock = time.monotonic()
         while self.iter < stop:
             self.net.clear_param_diffs()
             due = param.test_interval and self.iter % param.test_interval == 0
-            if due and (self.iter > 0 or param.test_initialization):
+            if due and is_root() and (self.iter > 0 or param.test_initialization):
                 self._test_all()
             for on_start, _ in self._callbacks:
                 on_start()
+            display = bool(param.display) and self.iter % param.display == 0
+            self.net.debug_info = display and param.debug_info
             loss = sum(self._forward_backward() for _ in range(param.iter_size)) / param.iter_size
             self._smooth(loss, start)
-            display = param.display and self.iter % param.display == 0
-            if display:
+            if display and is_logged():
                 self._display()
             for _, on_gradients_ready in self._callbacks:
                 on_gradients_ready()
             self.apply_update()
-            if param.snapshot and self.iter % param.snapshot == 0:
+            if param.snapshot and self.iter % param.snapshot == 0 and is_root():
                 self.snapshot()
 
     def solve(self, resume_file: str | None = None) -> None:
@@ -108,15 +91,17 @@ class Solver:
         log(*caffe_log.solving(self.net.name))
         log(*caffe_log.policy(param.lr_policy))
         if resume_file:
+            log(*caffe_log.restoring(str(resume_file)))
             self.restore(resume_file)
+        start = self.iter
         self.step(param.max_iter - self.iter)
-        if param.snapshot_after_train and (not param.snapshot or self.iter % param.snapshot):
+        if param.snapshot_after_train and (not param.snapshot or self.iter % param.snapshot) and is_root():
             self.snapshot()
         if param.display and self.iter % param.display == 0:
             loss = self.net._forward(0, len(self.net.layers) - 1)
-            self._smooth(loss, self.iter - len(self._losses))
-            log(*caffe_log.final_iteration(self.iter, self._smoothed))
-        if param.test_interval and self.iter % param.test_interval == 0:
+            self._smooth(loss, start)
+            log(*caffe_log.final_iteration(self.iter, float(self._smoothed)))
+        if param.test_interval and self.iter % param.test_interval == 0 and is_root():
             self._test_all()
         log(*caffe_log.done())
 
@@ -124,41 +109,41 @@ class Solver:
         last = len(self.net.layers) - 1
         loss = self.net._forward(0, last)
         self.net._backward(last, 0)
+        if self.net.debug_info:
+            debug_info.log_norms(self.net)
         return loss
 
     def _smooth(self, loss: float, start: int) -> None:
-        """The mean of the last average_loss losses, updated as Caffe does (drift and all)."""
-        size = self.param.average_loss
+        """The mean of the last average_loss losses, updated as Caffe does (in float32, drift and all)."""
+        size, new = self.param.average_loss, np.float32(loss)
         if len(self._losses) < size:
-            self._losses.append(loss)
-            self._smoothed += (loss - self._smoothed) / len(self._losses)
+            self._losses.append(new)
+            count = np.float32(len(self._losses))
+            self._smoothed = (self._smoothed * (count - 1) + new) / count
         else:
             index = (self.iter - start) % size
-            self._smoothed += (loss - self._losses[index]) / size
-            self._losses[index] = loss
+            self._smoothed += (new - self._losses[index]) / np.float32(size)
+            self._losses[index] = new
 
     def _display(self) -> None:
-        last, then = self._last_display
         now = time.monotonic()
-        log(*caffe_log.iteration(self.iter, self.iter - last, now - then, self.param.display, self._smoothed))
-        self._last_display = (self.iter, now)
-        _log_outputs(
-            "Train", self.net, {name: self.net.blobs[name].data.ravel() for name in self.net.outputs}
-        )
+        done, lapse = self.iter - self._displayed, now - self._clock
+        log(*caffe_log.iteration(self.iter, done, lapse, self.param.display, float(self._smoothed)))
+        self._displayed, self._clock = self.iter, now
+        _log_outputs("Train", self.net, _outputs(self.net))
 
     def _test_all(self) -> None:
         for index, net in enumerate(self.test_nets):
             log(*caffe_log.testing(self.iter, index))
             net.share_with(self.net)
             rounds = self.param.test_iter[index]
-            loss = 0.0
-            sums: dict[str, Any] = dict.fromkeys(net.outputs, 0.0)
+            loss, sums = np.float32(0), Scores()
             for _ in range(rounds):
-                loss += net._forward(0, len(net.layers) - 1, keep_graph=False)
-                for name in net.outputs:
-                    sums[name] = sums[name] + net.blobs[name].data.ravel().astype(float)
-            if self.param.test_compute_loss:
-                log(*caffe_log.test_loss(loss / rounds))
+                loss += np.float32(net._forward(0, len(net.layers) - 1, keep_graph=False))
+                if is_logged():
+                    sums = {name: sums.get(name, 0) + values for name, values in _outputs(net).items()}
+            if self.param.test_compute_loss and rounds:
+                log(*caffe_log.test_loss(float(loss / rounds)))
             _log_outputs("Test", net, {name: total / rounds for name, total in sums.items()})
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
@@ -169,14 +154,17 @@ class Solver:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next update."""
+        """The learning rate of the next update; asking steps multistep on, as in pycaffe."""
         param = self.param
-        if param.lr_policy == "multistep":
+        check_policy(param)
+        if param.lr_policy == "step":
+            self.current_step = self.iter // param.stepsize
+        elif param.lr_policy == "multistep":
             steps = param.stepvalue
             if self.current_step < len(steps) and self.iter >= steps[self.current_step]:
                 self.current_step += 1
                 log(*caffe_log.multistep_status(self.iter, self.current_step))
-        return float(param.base_lr * LR_POLICIES[param.lr_policy](param, self.iter, self.current_step))
+        return learning_rate(param, self.iter, self.current_step)
 
     def apply_update(self) -> None:
         """Clip, normalise by iter_size, add the weight decay, subtract the update; count the iteration."""
@@ -200,10 +188,10 @@ class Solver:
         clip = self.param.clip_gradients
         if clip < 0:
             return
-        norm = float(torch.stack([blob.grad.norm() for blob, _, _ in self.net.learnable]).norm())
+        norm = float(torch.stack([blob.grad.norm() for blob, *_ in self.net.learnable]).norm())
         if norm > clip:
             log(*caffe_log.clipping(norm, clip))
-            for blob, _, _ in self.net.learnable:
+            for blob, *_ in self.net.learnable:
                 blob.grad.mul_(clip / norm)
 
     def _regularize(self, value: torch.Tensor, grad: torch.Tensor, decay: float) -> None:
@@ -211,59 +199,46 @@ class Solver:
             return
         if self.param.regularization_type == "L2":
             grad.add_(value, alpha=decay)
-        elif self.param.regularization_type == "L1":
-            grad.add_(value.sign(), alpha=decay)
         else:
-            raise ValueError(f"Unknown regularization type: {self.param.regularization_type} (known: L1, L2)")
+            grad.add_(value.sign(), alpha=decay)
 
     # --- snapshots --------------------------------------------------------------------------------------
 
     def snapshot(self) -> None:
-        """Write PREFIX_iter_N.caffemodel and .solverstate."""
-        prefix = f"{self.param.snapshot_prefix}_iter_{self.iter}"
-        model, state = f"{prefix}.caffemodel", f"{prefix}.solverstate"
-        log(*caffe_log.snapshotting(model))
-        self.net.save(model)
-        log(*caffe_log.snapshotting_state(state))
-        proto = SolverState(iter=self.iter, learned_net=model, current_step=self.current_step)
-        proto.history.extend(to_blob(tensor.cpu().numpy()) for tensor in self.history)
-        write_solverstate(Path(state), proto)
+        """Write PREFIX_iter_N.caffemodel and .solverstate; .h5 files for snapshot_format HDF5."""
+        write_snapshot(self)
 
     def restore(self, state_file: str) -> None:
-        """Go on from a .solverstate: weights, history, iteration and lr step."""
-        state = read_solverstate(Path(state_file))
-        if len(state.history) != len(self.history):
-            raise ValueError(
-                f"{state_file}: Incorrect length of history blobs: expected {len(self.history)}, got"
-                f" {len(state.history)} (another net or solver type, or a .caffemodel?)"
-            )
-        self.iter, self.current_step = state.iter, state.current_step
-        if state.learned_net:
-            self.net.copy_from(state.learned_net)
-        log("sgd_solver.cpp:336", "SGDSolver: restoring history")
-        for mine, theirs in zip(self.history, state.history, strict=True):
-            mine.copy_(torch.from_numpy(blob_array(theirs).copy()).reshape(mine.shape))
+        """Go on from a .solverstate of either format: weights, history, iteration and lr step.
+
+        FormatError for another net's or solver type's, DataError when it or its weights are not there.
+        """
+        read_snapshot(self, str(state_file))
 
     def share_weights(self, net: Net) -> None:
         """Let `net` use the train net's parameters."""
         net.share_with(self.net)
 
 
-def _net(source: Any, phase: int, states: list[Any]) -> Net:
-    """A net in the state that its file and its solver give it; stages add up."""
-    param = read_network(source)
-    state = NetState()
-    for each in [param.state, *states]:
-        state.MergeFromString(each.SerializeToString())  # it may be a fork's message
-    return Net(param, phase=phase, level=state.level, stages=list(state.stage))
+def is_root() -> bool:
+    """Whether this process tests and snapshots: alone, or the first of those that train together."""
+    return solver_rank() == 0
 
 
-def _default_prefix(param: Any, path: Path) -> None:
-    """Where snapshots go when the solver does not say: beside it; or into a folder, under its name."""
-    if not param.snapshot_prefix:
-        param.snapshot_prefix = str(path.with_suffix(""))
-    elif Path(param.snapshot_prefix).is_dir():
-        param.snapshot_prefix = str(Path(param.snapshot_prefix) / path.stem)
+def _parameter(solver_file: Any) -> Any:
+    """The solver's own copy of its parameters, from a file or as they are."""
+    param = SolverParameter()
+    if isinstance(solver_file, SolverParameter):
+        param.CopyFrom(solver_file)
+    else:
+        param.CopyFrom(read_solver(Path(solver_file)))
+        default_prefix(param, Path(solver_file))
+    return param
+
+
+def _outputs(net: Net) -> Scores:
+    """The values of the net's outputs now, flat."""
+    return {name: net.blobs[name].value.detach().reshape(-1).cpu().numpy().copy() for name in net.outputs}
 
 
 def _log_outputs(which: str, net: Net, outputs: dict[str, Any]) -> None:

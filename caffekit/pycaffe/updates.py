@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 Rule = Callable[[float, torch.Tensor, list[torch.Tensor], Any, int], torch.Tensor]
@@ -82,16 +83,22 @@ RULES: dict[str, tuple[Rule, int]] = {
 """Each solver type's rule, and how many history tensors it keeps per parameter."""
 
 
-LR_POLICIES: dict[str, Callable[[Any, int, int], float]] = {
+LR_POLICIES: dict[str, Callable[[Any, float, int], Any]] = {
     "fixed": lambda p, it, step: 1.0,
-    "step": lambda p, it, step: p.gamma ** (it // p.stepsize),
-    "exp": lambda p, it, step: p.gamma**it,
-    "inv": lambda p, it, step: (1 + p.gamma * it) ** -p.power,
-    "multistep": lambda p, it, step: p.gamma**step,
-    "poly": lambda p, it, step: max(0.0, 1 - it / p.max_iter) ** p.power,
-    "sigmoid": lambda p, it, step: 1 / (1 + math.exp(-p.gamma * (it - p.stepsize))),
+    "step": lambda p, it, step: np.power(np.float64(p.gamma), step),
+    "exp": lambda p, it, step: np.power(np.float64(p.gamma), it),
+    "inv": lambda p, it, step: np.power(np.float64(1 + p.gamma * it), -p.power),
+    "multistep": lambda p, it, step: np.power(np.float64(p.gamma), step),
+    "poly": lambda p, it, step: np.power(1 - np.float64(it) / p.max_iter, p.power),
+    "sigmoid": lambda p, it, step: 1 / (1 + np.exp(-p.gamma * (np.float64(it) - p.stepsize))),
 }
-"""The factor on base_lr at iteration `it`; `step` counts the stepvalues passed."""
+"""The factor on base_lr at iteration `it`; `step` counts the steps passed."""
+
+
+def learning_rate(param: Any, it: int, step: int) -> float:
+    """The float32 that Caffe computes at iteration `it`; nan, inf and below 0 where its formula is."""
+    with np.errstate(all="ignore"):
+        return float(np.float32(param.base_lr * LR_POLICIES[param.lr_policy](param, it, step)))
 
 
 def check_policy(param: Any) -> None:
@@ -99,6 +106,21 @@ def check_policy(param: Any) -> None:
     if param.lr_policy not in LR_POLICIES:
         raise ValueError(f"Unknown learning rate policy: {param.lr_policy} (known: {', '.join(LR_POLICIES)})")
     if param.lr_policy in ("step", "sigmoid") and param.stepsize <= 0:
-        raise ValueError(f"lr_policy {param.lr_policy} needs a stepsize above 0")
+        raise ValueError(f"lr_policy {param.lr_policy} needs a stepsize above 0, got {param.stepsize}")
     if param.lr_policy in ("step", "exp", "sigmoid", "multistep", "inv") and param.gamma < 0:
         raise ValueError(f"lr_policy {param.lr_policy} needs a gamma of at least 0, got {param.gamma:g}")
+
+
+def check_options(param: Any, solver_type: str) -> None:
+    """ValueError for options that Caffe refuses when it makes the solver, or that could only give nan."""
+    if solver_type not in RULES:
+        raise ValueError(f"Unknown solver type: {solver_type} (known types: {', '.join(sorted(RULES))})")
+    if solver_type in ("AdaGrad", "RMSProp") and param.momentum:
+        raise ValueError(f"Momentum cannot be used with {solver_type}: remove momentum: {param.momentum:g}")
+    if solver_type == "RMSProp" and not 0 <= param.rms_decay < 1:
+        raise ValueError(f"rms_decay should lie between 0 and 1, got {param.rms_decay:g}")
+    for name in ("average_loss", "iter_size"):
+        if getattr(param, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(param, name)}")
+    if param.weight_decay and param.regularization_type not in ("L1", "L2"):
+        raise ValueError(f"Unknown regularization type: {param.regularization_type} (known: L1, L2)")
