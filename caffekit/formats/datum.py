@@ -22,7 +22,7 @@ def datum_array(datum: Any, name: str = "datum", flag: int = cv2.IMREAD_UNCHANGE
     FormatError naming `name`.
     """
     if datum.encoded:
-        return _decoded(datum.data, name, flag)
+        return decode_planes(datum.data, name, flag)
     shape = (datum.channels, datum.height, datum.width)
     array: NDArray[Any]
     if datum.data:
@@ -56,14 +56,15 @@ def encoded_datum(data: bytes, label: int) -> Any:
     return Datum(data=data, label=label, encoded=True)
 
 
-def _decoded(data: bytes, name: str, flag: int) -> NDArray[np.uint8]:
+def decode_planes(data: bytes, name: str, flag: int) -> NDArray[np.uint8]:
+    """The image file `data`, decoded with OpenCV's `flag` as Caffe does: CHW. FormatError naming `name`."""
     width, height = stated_size(data, sniff(data))
     if width * height > MAX_PIXELS:
-        raise FormatError(f"{name}: its encoded image says {width}x{height}, more than {MAX_PIXELS} pixels")
+        raise FormatError(f"{name}: the encoded image says {width}x{height}, more than {MAX_PIXELS} pixels")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     if image is None:
-        raise FormatError(f"{name}: its encoded image cannot be decoded")
+        raise FormatError(f"{name}: the encoded image cannot be decoded")
     if image.dtype != np.uint8:
-        raise FormatError(f"{name}: its encoded image has {image.dtype} pixels; Caffe reads 8 bits")
+        raise FormatError(f"{name}: the encoded image has {image.dtype} pixels; Caffe reads 8 bits")
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     return planes.view(np.uint8)

@@ -139,9 +139,9 @@ def _add_tops(built: Built, layer: Layer, names: list[str], shapes: list[tuple[i
         )
     weights = list(param.loss_weight) or [0.0] * len(names)
     log("net.cpp:124", f"Setting up {param.name}")
-    for name, shape, weight in zip(names, shapes, weights, strict=True):
+    for i, (name, shape, weight) in enumerate(zip(names, shapes, weights, strict=True)):
         if name not in param.bottom:
-            built.blobs[name] = Blob(shape)
+            built.blobs[name] = layer.make_top(i, shape)
         text = " ".join(map(str, shape)) + (" " if shape else "")
         log("net.cpp:131", f"Top shape: {text}({built.blobs[name].count})")
         if weight:
@@ -150,6 +150,7 @@ def _add_tops(built: Built, layer: Layer, names: list[str], shapes: list[tuple[i
         built.loss_weights[name] = weight
         built.memory += 4 * built.blobs[name].count
     log("net.cpp:139", f"Memory required for data: {built.memory}")
+    layer.fill_tops([built.blobs[name] for name in names])
     built.layers.append(layer)
     built.bottoms.append(list(param.bottom))
     built.tops.append(names)

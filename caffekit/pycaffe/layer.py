@@ -54,7 +54,14 @@ class Layer:
         """Shapes of the tops and of the parameters, given the bottoms'."""
         return layer_shapes(self.layer_param, bottom)
 
+    def fill_tops(self, top: Sequence[Blob]) -> None:
+        """Give the tops the values that they hold before the first forward."""
+
     # --- what the net calls ---------------------------------------------------------------------------
+
+    def make_top(self, index: int, shape: Shape) -> Blob:
+        """The blob of a top that is not in place."""
+        return Blob(shape)
 
     def make_params(self, shapes: list[Shape]) -> None:
         """Allocate and fill the parameter blobs, in order (fillers draw random numbers in this order)."""

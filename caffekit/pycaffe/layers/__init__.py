@@ -16,14 +16,18 @@ from caffekit.pycaffe.layers.data import Data
 from caffekit.pycaffe.layers.deconvolution import Deconvolution
 from caffekit.pycaffe.layers.depthwise_convolution import ConvolutionDepthwise, DepthwiseConvolution
 from caffekit.pycaffe.layers.dropout import Dropout
+from caffekit.pycaffe.layers.dummy_data import DummyData
 from caffekit.pycaffe.layers.elementwise import BNLL, AbsVal, Clip, Exp, Log, Swish, Threshold
 from caffekit.pycaffe.layers.eltwise import Eltwise
 from caffekit.pycaffe.layers.embed import Embed
 from caffekit.pycaffe.layers.euclidean_loss import EuclideanLoss
 from caffekit.pycaffe.layers.filter import Filter
 from caffekit.pycaffe.layers.flip import Flip
+from caffekit.pycaffe.layers.hdf5_data import HDF5Data
+from caffekit.pycaffe.layers.hdf5_output import HDF5Output
 from caffekit.pycaffe.layers.hinge_loss import HingeLoss
 from caffekit.pycaffe.layers.im2col import Im2col
+from caffekit.pycaffe.layers.image_data import ImageData
 from caffekit.pycaffe.layers.infogain_loss import InfogainLoss
 from caffekit.pycaffe.layers.inner_product import InnerProduct
 from caffekit.pycaffe.layers.input import Input
@@ -31,6 +35,7 @@ from caffekit.pycaffe.layers.label_specific_add import LabelSpecificAdd
 from caffekit.pycaffe.layers.lrn import LRN
 from caffekit.pycaffe.layers.lstm import LSTM, LSTMUnit
 from caffekit.pycaffe.layers.margin_inner_product import MarginInnerProduct
+from caffekit.pycaffe.layers.memory_data import MemoryData
 from caffekit.pycaffe.layers.multinomial_logistic_loss import MultinomialLogisticLoss
 from caffekit.pycaffe.layers.mvn import MVN
 from caffekit.pycaffe.layers.neuron import ELU, ReLU, Sigmoid, TanH
@@ -39,6 +44,7 @@ from caffekit.pycaffe.layers.parameter import Parameter
 from caffekit.pycaffe.layers.pooling import Pooling
 from caffekit.pycaffe.layers.power import Power
 from caffekit.pycaffe.layers.prelu import PReLU
+from caffekit.pycaffe.layers.python import Python
 from caffekit.pycaffe.layers.reduction import Reduction
 from caffekit.pycaffe.layers.relu6 import ReLU6
 from caffekit.pycaffe.layers.reshape import Flatten, Reshape
@@ -53,6 +59,7 @@ from caffekit.pycaffe.layers.split import Split
 from caffekit.pycaffe.layers.spp import SPP
 from caffekit.pycaffe.layers.tile import Tile
 from caffekit.pycaffe.layers.triplet_loss import TripletLoss
+from caffekit.pycaffe.layers.window_data import WindowData
 
 LAYERS: dict[str, type[Layer]] = {
     "AbsVal": AbsVal,
@@ -73,6 +80,7 @@ LAYERS: dict[str, type[Layer]] = {
     "Deconvolution": Deconvolution,
     "DepthwiseConvolution": DepthwiseConvolution,
     "Dropout": Dropout,
+    "DummyData": DummyData,
     "ELU": ELU,
     "Eltwise": Eltwise,
     "Embed": Embed,
@@ -81,8 +89,11 @@ LAYERS: dict[str, type[Layer]] = {
     "Filter": Filter,
     "Flatten": Flatten,
     "Flip": Flip,
+    "HDF5Data": HDF5Data,
+    "HDF5Output": HDF5Output,
     "HingeLoss": HingeLoss,
     "Im2col": Im2col,
+    "ImageData": ImageData,
     "InfogainLoss": InfogainLoss,
     "InnerProduct": InnerProduct,
     "Input": Input,
@@ -93,12 +104,14 @@ LAYERS: dict[str, type[Layer]] = {
     "Log": Log,
     "MVN": MVN,
     "MarginInnerProduct": MarginInnerProduct,
+    "MemoryData": MemoryData,
     "MultinomialLogisticLoss": MultinomialLogisticLoss,
     "Normalize": Normalize,
     "PReLU": PReLU,
     "Parameter": Parameter,
     "Pooling": Pooling,
     "Power": Power,
+    "Python": Python,
     "RNN": RNN,
     "ReLU": ReLU,
     "ReLU6": ReLU6,
@@ -118,4 +131,5 @@ LAYERS: dict[str, type[Layer]] = {
     "Threshold": Threshold,
     "Tile": Tile,
     "TripletLoss": TripletLoss,
+    "WindowData": WindowData,
 }
