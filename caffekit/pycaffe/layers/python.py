@@ -58,7 +58,7 @@ class Python(Layer):
         """Let the user's layer set itself up and shape its tops."""
         if self.phase == 0 and solver_count() > 1 and not multiprocess():
             raise ValueError(
-                f"layer '{self.layer_param.name}': PythonLayer does not support several solvers in one process"
+                f"layer '{self.layer_param.name}': PythonLayer does not support several solvers per process"
                 " (set_multiprocess says that each has its own)"
             )
         names = self.layer_param.bottom
@@ -74,6 +74,10 @@ class Python(Layer):
     def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:
         """As the user's layer has shaped them."""
         return [blob.shape for blob in self._tops], [blob.shape for blob in self.blobs]
+
+    def make_top(self, index: int, shape: Shape) -> Blob:
+        """The very blob that setup and reshape have seen."""
+        return self._tops[index]
 
     def make_params(self, shapes: list[Shape]) -> None:
         """Nothing: setup has made them."""
