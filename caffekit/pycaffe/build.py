@@ -18,6 +18,10 @@ WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
 """Types that make a layer of their own inside, under their own name, in BVLC Caffe's log; so does Scale."""
 
 
+Place = tuple[str, int]
+"""A parameter: its layer's name and its number there."""
+
+
 @dataclass
 class Built:
     """A net's parts, in layer order; every layer knows its bottoms and tops by name."""
@@ -46,7 +50,7 @@ def build(net: Any) -> Built:
     param = insert_splits(filtered)
     built = Built(param.name, state.phase)
     available: dict[str, bool] = {}  # blobs that no layer has consumed yet -> need a gradient
-    owners: dict[str, tuple[Blob, int]] = {}
+    owners: dict[str, tuple[Blob, int, Place]] = {}
     for layer_param in param.layer:
         _add_layer(built, layer_param, available, owners)
     _mark_backward(built)
@@ -60,7 +64,7 @@ def build(net: Any) -> Built:
 
 
 def _add_layer(
-    built: Built, param: Any, available: dict[str, bool], owners: dict[str, tuple[Blob, int]]
+    built: Built, param: Any, available: dict[str, bool], owners: dict[str, tuple[Blob, int, Place]]
 ) -> None:
     if not param.HasField("phase"):
         param.phase = built.phase
@@ -81,11 +85,11 @@ def _add_layer(
     if param.type in WITH_INNER_LAYER or (param.type == "Scale" and param.scale_param.bias_term):
         log_creating(param.name)
     _add_tops(built, layer, names, top_shapes)
-    for blob, spec in zip(layer.blobs, specs, strict=True):
-        _share_or_learn(built, param.name, blob, spec, owners)
+    for i, (blob, spec) in enumerate(zip(layer.blobs, specs, strict=True)):
+        _share_or_learn(built, (param.name, i), blob, spec, owners)
     need = any(needs) or any(layer.param_propagate_down)
     built.need_backward.append(need)
-    for name in built.tops[-1]:
+    for name in param.top:  # a top without a name is nobody's input and no output
         available[name] = need
 
 
@@ -123,7 +127,8 @@ def _name_tops(built: Built, layer: Layer) -> list[str]:
         else:
             log("net.cpp:382", f"{param.name} -> {name}")
     if layer.loss_weight and not names:
-        names = ["(automatic)"]
+        others = sum(name.startswith("(automatic") for name in built.blobs)
+        names = [f"(automatic {others + 1})" if others else "(automatic)"]
         log("net.cpp:382", f"{param.name} -> (automatic)")
     return names
 
@@ -163,19 +168,20 @@ def _param_specs(param: Any, count: int) -> list[Any]:
 
 
 def _share_or_learn(
-    built: Built, layer: str, blob: Blob, spec: Any, owners: dict[str, tuple[Blob, int]]
+    built: Built, place: Place, blob: Blob, spec: Any, owners: dict[str, tuple[Blob, int, Place]]
 ) -> None:
     """Share the memory of the parameter that has this name already, or learn a new one."""
     if not spec.name or spec.name not in owners:
         if spec.name:
-            owners[spec.name] = (blob, len(built.learnable))
+            owners[spec.name] = (blob, len(built.learnable), place)
         built.learnable.append((blob, spec.lr_mult, spec.decay_mult))
         return
-    owner, index = owners[spec.name]
+    owner, index, (layer, i) = owners[spec.name]
+    log("net.cpp:467", f"Sharing parameters '{spec.name}' owned by layer '{layer}', param index {i}")
     same = owner.count == blob.count if spec.share_mode == ParamSpec.PERMISSIVE else owner.shape == blob.shape
     if not same:
         raise ValueError(
-            f"layer '{layer}': cannot share param '{spec.name}': its owner has shape {owner.shape},"
+            f"layer '{place[0]}': cannot share param '{spec.name}': its owner has shape {owner.shape},"
             f" this layer expects {blob.shape}"
         )
     blob.share(owner)
