@@ -48,18 +48,21 @@ layer {
 """
 
 ERRORS = {
-    "layer { num_output: 3 }": 'F:1:9: LayerParameter has no field "num_output"',
-    'name: "a"\nlayer {\n  convolution_param { num_outputs: 3 }\n}': 'F:3:23: ConvolutionParameter has no field "num_outputs"; did you mean "num_output"?',
+    'layer { num_output: 3 }': 'F:1:9: LayerParameter has no field "num_output"',
+    'name: "a"\nlayer {\n  convolution_param { num_outputs: 3 }\n}':
+        'F:3:23: ConvolutionParameter has no field "num_outputs"; did you mean "num_output"?',
     'nme: "a"': 'F:1:1: NetParameter has no field "nme"; did you mean "name"?',
     'layer { name: "a"\n name: "b" }': 'F:2:8: LayerParameter has more than one "name"; it takes one',
     "layer { pooling_param { pool: AVG } }": 'F:1:31: PoolMethod has no value "AVG"; did you mean "AVE"?',
     "layer { pooling_param { pool: max } }": 'F:1:31: PoolMethod has no value "max"; did you mean "MAX"?',
     "layer { phase: 7 }": 'F:1:16: Phase has no value "7"; it takes TRAIN TEST',
-    'layer {\n name: "a"\n\nlayer {\n name: "b"\n}\n': 'F:4:1: the "{" of the layer in line 1 is not closed before this layer',
-    'layer {\n name: "{" # {\n': 'F:2:1: the file ends, but the "{" of the layer in line 1 is not closed',
+    'layer {\n name: "a"\n\nlayer {\n name: "b"\n}\n':
+        'F:4:1: the "{" of the layer in line 1 is not closed before this layer',
+    'layer {\n name: "{" # {\n':
+        'F:2:1: the file ends, but the "{" of the layer in line 1 is not closed',
     'layer { name: "a" } }': 'F:1:21: a "}" that closes nothing',
-    "layer { name: a }": "F:1:15: expected string but found: 'a'",
-    'name: "abc\nlayer { }': "F:1:7: string missing ending quote: '\"abc'",
+    'layer { name: a }': "F:1:15: expected string but found: 'a'",
+    'name: "abc\nlayer { }': 'F:1:7: string missing ending quote: \'"abc\'',
     "layer { convolution_param { num_output: -1 } }": "F:1:41: value out of range: -1",
     "layer { loss_weight: x }": "F:1:22: couldn't parse float: x",
     'layer { name "a" }': 'F:1:14: expected ":"',
