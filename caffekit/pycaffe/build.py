@@ -77,6 +77,7 @@ def _add_layer(
         need and i not in layer.no_gradient and -1 not in layer.no_gradient for i, need in enumerate(needs)
     ]
     names = _name_tops(built, layer)
+    stated = [spec.lr_mult != 0 for spec in param.param]  # before BatchNorm's setup adds its zeros
     layer.setup(bottom)
     top_shapes, param_shapes = layer.top_shapes([blob.shape for blob in bottom])
     layer.make_params(param_shapes)
@@ -87,7 +88,8 @@ def _add_layer(
     _add_tops(built, layer, names, top_shapes)
     for i, (blob, spec) in enumerate(zip(layer.blobs, specs, strict=True)):
         _share_or_learn(built, (param.name, i), blob, spec, owners)
-    need = any(needs) or any(layer.param_propagate_down)
+    layer.param_backward_stated = stated + [True] * (len(layer.blobs) - len(stated))
+    need = any(needs) or any(layer.param_backward_stated)
     built.need_backward.append(need)
     for name in param.top:  # a top without a name is nobody's input and no output
         available[name] = need
@@ -155,7 +157,6 @@ def _add_tops(built: Built, layer: Layer, names: list[str], shapes: list[tuple[i
         built.loss_weights[name] = weight
         built.memory += 4 * built.blobs[name].count
     log("net.cpp:139", f"Memory required for data: {built.memory}")
-    layer.fill_tops([built.blobs[name] for name in names])
     built.layers.append(layer)
     built.bottoms.append(list(param.bottom))
     built.tops.append(names)

@@ -60,8 +60,8 @@ def _backward(net: Any, index: int) -> None:
         if down:
             mean = _mean(net.blobs[bottom].grad)
             log("net.cpp:621", f"    [Backward] Layer {name}, bottom blob {bottom} diff: {mean}")
-    for i, (blob, down) in enumerate(zip(layer.blobs, layer.param_propagate_down, strict=True)):
-        if down:
+    for i, blob in enumerate(layer.blobs):
+        if layer.param_propagate_down[i] or layer.param_backward_stated[i]:
             log("net.cpp:632", f"    [Backward] Layer {name}, param blob {i} diff: {_mean(blob.grad)}")
 
 

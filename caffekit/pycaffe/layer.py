@@ -35,6 +35,7 @@ class Layer:
         self.blobs: list[Blob] = []
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
+        self.param_backward_stated: list[bool] = []  # as the prototxt has it: BatchNorm's zeros come later
         self._saved: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
 
     # --- what a layer type defines -------------------------------------------------------------------
@@ -53,9 +54,6 @@ class Layer:
     def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:
         """Shapes of the tops and of the parameters, given the bottoms'."""
         return layer_shapes(self.layer_param, bottom)
-
-    def fill_tops(self, top: Sequence[Blob]) -> None:
-        """Give the tops the values that they hold before the first forward."""
 
     # --- what the net calls ---------------------------------------------------------------------------
 
