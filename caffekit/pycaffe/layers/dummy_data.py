@@ -8,7 +8,7 @@ from typing import Any
 from caffekit.formats.caffe_pb2 import FillerParameter
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.fillers import fill
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.layer import Layer, Shape
 
 
 class DummyData(Layer):
@@ -35,13 +35,13 @@ class DummyData(Layer):
         one = given or [FillerParameter(type="constant")]
         self.data_fillers: list[Any] = one if len(one) == tops else one * tops
 
-    def fill_tops(self, top: Sequence[Blob]) -> None:
-        self._fill(top, constant=True)
+    def make_top(self, index: int, shape: Shape) -> Blob:
+        blob, filler = Blob(shape), self.data_fillers[index]
+        if filler.type == "constant":
+            fill(blob, filler)
+        return blob
 
     def run_forward(self, bottom: Sequence[Blob], top: Sequence[Blob], keep_graph: bool) -> None:
-        self._fill(top, constant=False)
-
-    def _fill(self, top: Sequence[Blob], constant: bool) -> None:
         for blob, filler in zip(top, self.data_fillers, strict=True):
-            if (filler.type == "constant") == constant:
+            if filler.type != "constant":
                 fill(blob, filler)

@@ -139,7 +139,7 @@ class _Sampler:
 
 
 class _Cut(NamedTuple):
-    """What is cut out of the image, the (width, height) it is warped to, and where that lies in the square."""
+    """What is cut out of the image, the (width, height) it is warped to, and where in the square it lies."""
 
     box: tuple[int, int, int, int]
     size: tuple[int, int]
