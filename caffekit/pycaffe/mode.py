@@ -5,11 +5,14 @@ set_mode_cpu, set_mode_gpu, set_device; set_solver_count, set_solver_rank, set_m
 
 from __future__ import annotations
 
+import os
 import secrets
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from caffekit.pycaffe import ziggurat
 
 _device = torch.device("cpu")
 _gpu_id = 0
@@ -29,9 +32,13 @@ def set_mode_cpu() -> None:
 def set_mode_gpu() -> None:
     """Compute on the GPU that set_device chose (the first one by default).
 
-    Raises RuntimeError where there is none: BVLC's CHECK would abort the process.
+    Raises RuntimeError where there is none: BVLC's CHECK would abort the process. With CAFFEKIT_CPU=1 in the
+    environment it computes on the CPU instead, so that scripts written for GPUs run where there are none.
     """
     global _device
+    if os.environ.get("CAFFEKIT_CPU") == "1":
+        set_mode_cpu()
+        return
     if not torch.cuda.is_available():
         raise RuntimeError("set_mode_gpu: no CUDA device is available")
     if _gpu_id >= torch.cuda.device_count():
@@ -123,8 +130,8 @@ class Rng:
         return out
 
     def gaussian(self, mean: float, std: float, n: int) -> NDArray[np.float32]:
-        """`n` normally distributed float32 numbers (the distribution is Caffe's, the stream is not yet)."""
-        return self.state.normal(mean, std, n).astype(np.float32)
+        """`n` normally distributed float32 numbers, as Boost's distribution draws them."""
+        return ziggurat.normals(self.state, n) * np.float32(std) + np.float32(mean)
 
 
 _rng: list[Rng] = []

@@ -18,7 +18,8 @@ class Recurrent(Layer):
     (N, …); with expose_hidden the states before the first step, (1, N, H) each.
     Tops: outputs (T, N, H); with expose_hidden the states after the last step.
     Without expose_hidden the states after the last step are the next forward's first ones, and no gradient
-    goes back to the batch before. cont has no gradient.
+    goes back to the batch before. cont has no gradient, and as in Caffe none comes back through the states
+    after the last step.
     """
 
     no_gradient = (1,)
@@ -54,7 +55,7 @@ class Recurrent(Layer):
             inputs = inputs + torch.nn.functional.linear(static[0].flatten(1), params[2])
         outputs, end = self.unroll(inputs, cont.unsqueeze(-1), start, params[2 + len(static) :])
         self.last = [state.detach() for state in end]
-        return [torch.stack(outputs), *(state.unsqueeze(0) for state in end[:exposed])]
+        return [torch.stack(outputs), *(state.unsqueeze(0) for state in self.last[:exposed])]
 
     def _carried(self, x: torch.Tensor) -> list[torch.Tensor]:
         shape = (x.shape[1], self.layer_param.recurrent_param.num_output)
