@@ -52,8 +52,8 @@ class Classifier(Net):
             bottom, right = (np.array(self.image_dims) / 2 + self.crop_dims / 2).astype(int)
             crops = resized[:, top:bottom, left:right]
         name = self.inputs[0]
-        data = np.stack([self.transformer.preprocess(name, crop) for crop in crops])
-        predictions: Array = self.forward_all(**{name: data})[self.outputs[0]]
+        data: Any = {name: np.stack([self.transformer.preprocess(name, crop) for crop in crops])}
+        predictions: Array = self.forward_all(**data)[self.outputs[0]]
         if oversample:
             predictions = predictions.reshape(len(predictions) // 10, 10, -1).mean(1)
         return predictions

@@ -58,7 +58,8 @@ class Detector(Net):
                 data.append(self.transformer.preprocess(name, self.crop(image, window)))
         if not data:
             return []
-        predictions = self.forward_all(**{name: np.stack(data)})[self.outputs[0]]
+        inputs: Any = {name: np.stack(data)}
+        predictions = self.forward_all(**inputs)[self.outputs[0]]
         for detection, prediction in zip(detections, predictions, strict=True):
             detection["prediction"] = prediction
         return detections

@@ -12,6 +12,8 @@ from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.fillers import fill
 
 Shape = tuple[int, ...]
+Saved = tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]
+"""Bottoms, parameters and tops of one forward pass, with the graph between them."""
 
 
 class Layer:
@@ -36,7 +38,7 @@ class Layer:
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
         self.param_backward_stated: list[bool] = []  # as the prototxt has it: BatchNorm's zeros come later
-        self._saved: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+        self._saved: Saved | None = None
 
     # --- what a layer type defines -------------------------------------------------------------------
 
@@ -68,9 +70,23 @@ class Layer:
             fill(blob, filler)
             self.blobs.append(blob)
 
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Give the tops the shapes that follow from the bottoms'; a layer without bottoms keeps its own."""
+        if not bottom:
+            return
+        shapes, _ = self.top_shapes([blob.shape for blob in bottom])
+        for blob, shape in zip(top, shapes, strict=True):
+            blob.reshape(*shape)
+
     def run_forward(self, bottom: Sequence[Blob], top: Sequence[Blob], keep_graph: bool) -> None:
         """Compute the tops; with `keep_graph`, remember what run_backward needs."""
         wanted = keep_graph and self._has_gradient()
+        inputs, params, outputs = self._compute(bottom, top, wanted)
+        self._saved = (inputs, params, outputs) if wanted else None
+        for blob, output in zip(top, outputs, strict=True):
+            blob.value = output.detach()
+
+    def _compute(self, bottom: Sequence[Blob], top: Sequence[Blob], wanted: bool) -> Saved:
         inputs = [
             _input(blob, wanted and blob in top).requires_grad_(wanted and down)
             for blob, down in zip(bottom, self.propagate_down, strict=True)
@@ -81,9 +97,7 @@ class Layer:
         ]
         with torch.set_grad_enabled(wanted):
             outputs = self.forward(inputs, params)
-        self._saved = (inputs, params, outputs) if wanted else None
-        for blob, output in zip(top, outputs, strict=True):
-            blob.value = output.detach()
+        return inputs, params, outputs
 
     def _has_gradient(self) -> bool:
         return any(self.propagate_down) or any(self.param_propagate_down)
@@ -92,9 +106,8 @@ class Layer:
         """Overwrite the bottoms' diffs and add to the parameters' diffs, from the tops' diffs."""
         if not self._has_gradient():
             return
-        if self._saved is None:
-            raise RuntimeError(f"layer '{self.layer_param.name}': backward without a forward before it")
-        inputs, params, outputs = self._saved
+        # Without a forward before it, the gradient is that at what the bottoms hold.
+        inputs, params, outputs = self._saved or self._compute(bottom, top, True)
         pairs = [(out, blob.grad) for out, blob in zip(outputs, top, strict=True) if out.requires_grad]
         targets = [(t, blob, False) for t, blob in zip(inputs, bottom, strict=True) if t.requires_grad]
         targets += [(t, blob, True) for t, blob in zip(params, self.blobs, strict=True) if t.requires_grad]

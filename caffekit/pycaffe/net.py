@@ -12,12 +12,12 @@ from google.protobuf.message import Message
 
 from caffekit.formats.caffe_pb2 import TEST
 from caffekit.formats.prototxt import read_net
-from caffekit.formats.weights import blob_array, read_caffemodel, to_blob, write_caffemodel
-from caffekit.pycaffe import debug_info
+from caffekit.formats.weights import to_blob, write_caffemodel
+from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import build
-from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.log import log
+from caffekit.pycaffe.snapshot import write_hdf5_net
 
 Hook = Callable[[int], Any]
 
@@ -32,29 +32,30 @@ class Net:
     def __init__(
         self,
         network_file: Any,
-        *args: Any,
-        phase: int | None = None,
+        phase: Any = None,
         level: int = 0,
         stages: Sequence[str] | None = None,
         weights: str | None = None,
     ) -> None:
-        for value in args:
-            if isinstance(value, str):
-                weights = value
-            else:
-                phase = value
+        if isinstance(phase, str | Path):  # the old form, in which the weights come second
+            phase, level, weights = level, 0, str(phase)
+            _deprecated(network_file, phase, weights)
         param = read_network(network_file)
+        if weights and not Path(weights).is_file():
+            raise RuntimeError(f"Could not open file {weights}")
         if phase is not None or not isinstance(network_file, Message):
             param = _in_state(param, TEST if phase is None else phase, level, stages or [])
         self._message = type(param)  # BVLC's NetParameter, or a fork's
         built = build(param)
         self.name, self.phase = built.name, built.phase
-        self.layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
+        self._layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
+        # A Python layer shows as the object of the user's class, whose attributes scripts set.
+        self.layers: list[Any] = [getattr(layer, "user", layer) for layer in built.layers]
         self.blob_loss_weights = OrderedDict((name, built.loss_weights[name]) for name in built.blobs)
         self.learnable = built.learnable
         names = [layer.layer_param.name for layer in built.layers]
         self._layer_names, self._blob_names = names, list(built.blobs)
-        self.layer_dict: OrderedDict[str, Layer] = OrderedDict(zip(names, built.layers, strict=True))
+        self.layer_dict: OrderedDict[str, Any] = OrderedDict(zip(names, self.layers, strict=True))
         self.bottom_names = OrderedDict(zip(names, built.bottoms, strict=True))
         self.top_names = OrderedDict(zip(names, built.tops, strict=True))
         self.params = OrderedDict((n, layer.blobs) for n, layer in self.layer_dict.items() if layer.blobs)
@@ -80,7 +81,7 @@ class Net:
         for i in range(start, end + 1):
             self._run("before_forward", i)
             bottoms, tops, need_backward = self._wiring[i]
-            self.layers[i].run_forward(self._all(bottoms), self._all(tops), keep_graph and need_backward)
+            self._layers[i].run_forward(self._all(bottoms), self._all(tops), keep_graph and need_backward)
             for top in tops:
                 if self.blob_loss_weights[top]:
                     loss += float((self.blobs[top].value * self.blobs[top].grad).sum())
@@ -93,7 +94,7 @@ class Net:
             self._run("before_backward", i)
             bottoms, tops, need_backward = self._wiring[i]
             if need_backward:
-                self.layers[i].run_backward(self._all(tops), self._all(bottoms))
+                self._layers[i].run_backward(self._all(tops), self._all(bottoms))
             self._run("after_backward", i)
 
     def forward(
@@ -110,7 +111,7 @@ class Net:
         first = self._layer_names.index(start) if start is not None else 0
         last = self._layer_names.index(end) if end is not None else len(self.layers) - 1
         wanted = self.top_names[end] if end is not None else self.outputs
-        self._assign(kwargs, self.inputs, "data")
+        self._assign(kwargs, self.inputs, "data", "Input blob arguments do not match net inputs")
         self._forward(first, last)
         return {name: self.blobs[name].data for name in [*wanted, *(blobs or [])]}
 
@@ -128,16 +129,14 @@ class Net:
         first = self._layer_names.index(start) if start is not None else len(self.layers) - 1
         last = self._layer_names.index(end) if end is not None else 0
         wanted = self.bottom_names[end] if end is not None else self.inputs
-        self._assign(kwargs, self.outputs, "diff")
+        self._assign(kwargs, self.outputs, "diff", "Top diff arguments do not match net outputs")
         self._backward(first, last)
         return {name: self.blobs[name].diff for name in [*wanted, *(diffs or [])]}
 
-    def _assign(self, given: dict[str, Any], names: list[str], part: str) -> None:
+    def _assign(self, given: dict[str, Any], names: list[str], part: str, mismatch: str) -> None:
         """Copy keyword arguments into the blobs that they name, which must be all of `names`."""
         if given and set(given) != set(names):
-            raise Exception(
-                f"Input blob arguments do not match net inputs: got {sorted(given)}, expected {names}"
-            )
+            raise Exception(f"{mismatch}: got {sorted(given)}, expected {names}")
         for name, value in given.items():
             blob = self.blobs[name]
             if np.shape(value)[:1] != blob.shape[:1]:
@@ -146,17 +145,44 @@ class Net:
                 )
             getattr(blob, part)[...] = value
 
+    def forward_all(self, blobs: Sequence[str] | None = None, **kwargs: Any) -> dict[str, Array]:
+        """Run inputs of any number forward, given by keyword, in batches of the net's size.
+
+        Returns the net's outputs and `blobs`, one item per input.
+        """
+        return net_batches.forward_all(self, blobs or [], kwargs)
+
+    def forward_backward_all(
+        self, blobs: Sequence[str] | None = None, diffs: Sequence[str] | None = None, **kwargs: Any
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Run inputs, and diffs of outputs, of any number forward and backward, in batches.
+
+        Returns the outputs and `blobs`, and the diffs of the inputs and `diffs`, one item per input.
+        """
+        return net_batches.forward_backward_all(self, blobs or [], diffs or [], kwargs)
+
+    def set_input_arrays(self, data: Array, labels: Array) -> None:
+        """Take batches of these arrays from now on, if the first layer is MemoryData; they are not copied.
+
+        RuntimeError if it is not, or unless both are C-contiguous float32 of fitting shapes.
+        """
+        layer: Any = self._layers[0]
+        if layer.type != "MemoryData":
+            raise RuntimeError(
+                "set_input_arrays may only be called if the first layer is a MemoryDataLayer; here it is"
+                f" '{layer.layer_param.name}' of type {layer.type}"
+            )
+        if labels.ndim == 1:
+            labels = np.ascontiguousarray(labels[:, np.newaxis, np.newaxis, np.newaxis])
+        layer.reset(data, labels)
+
     def _all(self, names: list[str]) -> list[Blob]:
         return [self.blobs[name] for name in names]
 
     def reshape(self) -> None:
         """Give all blobs the shapes that follow from the inputs' shapes."""
-        for layer, (bottoms, tops, _) in zip(self.layers, self._wiring, strict=True):
-            if layer.type == "Input":
-                continue
-            shapes, _ = layer.top_shapes([self.blobs[name].shape for name in bottoms])
-            for name, shape in zip(tops, shapes, strict=True):
-                self.blobs[name].reshape(*shape)
+        for layer, (bottoms, tops, _) in zip(self._layers, self._wiring, strict=True):
+            layer.reshape(self._all(bottoms), self._all(tops))
 
     def clear_param_diffs(self) -> None:
         """Zero the gradients of all parameters."""
@@ -194,7 +220,7 @@ class Net:
     def to_proto(self, diff: bool = False) -> Any:
         """The NetParameter that snapshots hold: every layer as it was built, with its parameters."""
         net = self._message(name=self.name)
-        for layer in self.layers:
+        for layer in self._layers:
             param = net.layer.add()
             param.CopyFrom(layer.layer_param)
             del param.blobs[:]
@@ -202,40 +228,33 @@ class Net:
                 to_blob(blob.data, blob.diff if diff else None, param.blobs.add())
         return net
 
-    def copy_from(self, filename: str) -> None:
-        """Take the parameters of the layers that have the same names in a .caffemodel."""
-        for source in read_caffemodel(Path(filename)).layer:
-            self._copy_layer(source.name, [blob_array(blob) for blob in source.blobs])
+    def save_hdf5(self, filename: str) -> None:
+        """Write the parameters as HDF5; FormatError for a layer with a '/' in its name."""
+        write_hdf5_net(Path(filename), self, diff=False)
 
-    def _copy_layer(self, name: str, arrays: list[Any]) -> None:
-        if name not in self.layer_dict:
-            log("net.cpp:746", f"Ignoring source layer {name}")
-            return
-        blobs = self.layer_dict[name].blobs
-        if not arrays and blobs:
-            return
-        if len(arrays) != len(blobs):
-            raise ValueError(f"layer '{name}': Incompatible number of blobs: {len(arrays)} for {len(blobs)}")
-        for i, (array, blob) in enumerate(zip(arrays, blobs, strict=True)):
-            if not _same_shape(array.shape, blob.shape):
-                source, target = _shape_text(array.shape), _shape_text(blob.shape)
-                raise ValueError(
-                    f"Cannot copy param {i} weights from layer '{name}'; shape mismatch. "
-                    f" Source param shape is {source}; target param shape is {target}. To learn this layer's"
-                    " parameters from scratch rather than copying from a saved net, rename the layer."
-                )
-            blob.data[...] = array.reshape(blob.shape)
+    def load_hdf5(self, filename: str) -> None:
+        """copy_from for HDF5 only."""
+        net_weights.copy_from_hdf5(self, filename)
+
+    def copy_from(self, filename: str) -> None:
+        """Take the parameters of the layers that have the same names in a .caffemodel or HDF5 file.
+
+        DataError if it is not there or none of both, ValueError if a layer's parameters do not fit.
+        """
+        net_weights.copy_from(self, filename)
 
     def share_with(self, other: Net) -> None:
         """Use the parameter values of `other`'s layers of the same names, in the same memory."""
-        for name in other.layer_dict:
-            if name not in self.layer_dict:
-                log("net.cpp:678", f"Ignoring source layer {name}")
-        for name, blobs in other.params.items():
-            for mine, theirs in zip(self.params.get(name, []), blobs, strict=False):
-                if mine.shape != theirs.shape:
-                    raise ValueError(f"Cannot share param weights of layer '{name}'; shape mismatch.")
-                mine.share_data(theirs)
+        net_weights.share_with(self, other)
+
+
+def _deprecated(network_file: Any, phase: int, weights: str) -> None:
+    for source, text in (
+        ("139", "DEPRECATION WARNING - deprecated use of Python interface"),
+        ("140", 'Use this instead (with the named "weights" parameter):'),
+        ("142", f"Net('{network_file}', {phase}, weights='{weights}')"),
+    ):
+        log(f"_caffe.cpp:{source}", text, "W")
 
 
 def _in_state(net: Any, phase: int, level: int, stages: Sequence[str]) -> Any:
@@ -253,16 +272,4 @@ def read_network(network_file: Any) -> Any:
         return network_file
     if not Path(network_file).is_file():
         raise RuntimeError(f"Could not open file {network_file}")
-    return read_net(Path(network_file))
-
-
-def _same_shape(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Equal, or equal once the leading ones of a legacy 4-D shape are gone."""
-    if len(source) == 4 and len(target) < 4:
-        lead = 4 - len(target)
-        return source[:lead] == (1,) * lead and source[lead:] == target
-    return source == target
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return f"{' '.join(map(str, shape))} ({int(np.prod(shape, dtype=np.int64))})"
+    return read_net(Path(network_file), log)
