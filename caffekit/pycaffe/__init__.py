@@ -29,6 +29,7 @@ from caffekit.pycaffe.mode import (
     solver_count,
     solver_rank,
 )
+from caffekit.pycaffe.nccl import NCCL, has_nccl
 from caffekit.pycaffe.net import Net
 from caffekit.pycaffe.net_spec import NetSpec, params, to_proto
 from caffekit.pycaffe.net_spec import layers as layers
@@ -62,6 +63,7 @@ def log(message: str) -> None:
 
 
 __all__ = [
+    "NCCL",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",
@@ -80,6 +82,7 @@ __all__ = [
     "Timer",
     "__version__",
     "get_solver",
+    "has_nccl",
     "init_log",
     "io",
     "layer_type_list",

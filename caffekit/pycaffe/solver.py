@@ -146,8 +146,13 @@ class Solver:
                 log(*caffe_log.test_loss(float(loss / rounds)))
             _log_outputs("Test", net, {name: total / rounds for name, total in sums.items()})
 
-    def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
-        """Call `on_start()` before each iteration, `on_gradients_ready()` before each update."""
+    def add_callback(self, on_start: Any, on_gradients_ready: Callback | None = None) -> None:
+        """Call `on_start()` before each iteration, `on_gradients_ready()` before each update.
+
+        Or give an NCCL alone, which has both.
+        """
+        if on_gradients_ready is None:
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self._callbacks.append((on_start, on_gradients_ready))
 
     # --- the update -------------------------------------------------------------------------------------
