@@ -15,23 +15,24 @@ from caffekit.formats.caffe_pb2 import NetParameter, SolverParameter
 from caffekit.formats.proto import file_descriptor, forks, message_class
 from caffekit.formats.prototxt_scan import layer_lines, unclosed
 from caffekit.formats.prototxt_text import to_text
-from caffekit.formats.upgrade import upgrade_net, upgrade_solver
+from caffekit.formats.upgrade import silent, upgrade_net, upgrade_solver
+from caffekit.formats.upgrade_v0 import Say
 
 __all__ = ["layer_lines", "parse", "read_net", "read_solver", "read_text", "to_text", "write_prototxt"]
 
 
-def read_net(path: Path) -> Any:
-    """The NetParameter in `path`, old input and BatchNorm forms upgraded as Caffe does when it reads.
+def read_net(path: Path, say: Say = silent) -> Any:
+    """The NetParameter in `path`, old forms upgraded as Caffe does when it reads; `say` hears what it logs.
 
     FormatError `FILE:LINE:COLUMN: …` for what Caffe would not parse, DataError for a file that is not there.
     """
     text = read_text(path)
-    return upgrade_net(parse(text, NetParameter(), str(path)), str(path))
+    return upgrade_net(parse(text, NetParameter(), str(path)), str(path), say)
 
 
-def read_solver(path: Path) -> Any:
+def read_solver(path: Path, say: Say = silent) -> Any:
     """The SolverParameter in `path`, its old solver_type upgraded; errors as read_net."""
-    return upgrade_solver(parse(read_text(path), SolverParameter(), str(path)), str(path))
+    return upgrade_solver(parse(read_text(path), SolverParameter(), str(path)), str(path), say)
 
 
 def write_prototxt(path: Path, message: Any, header: str = "") -> None:

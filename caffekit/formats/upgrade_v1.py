@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from caffekit.errors import FormatError
@@ -55,24 +56,43 @@ LIFTED = ("scale", "mean_file", "crop_size", "mirror")
 """Fields of data layers that moved into transform_param."""
 
 
+def needs_lift(net: Any) -> bool:
+    """Whether a data layer of `net` still has fields that moved into transform_param."""
+    return any(data.HasField(field) for _, data in _data_params(net) for field in LIFTED)
+
+
+def lift_transforms(net: Any) -> None:
+    """Move those fields; every data layer gets a transform_param, as in Caffe."""
+    for layer, data in _data_params(net):
+        data.SetInParent()
+        layer.transform_param.SetInParent()
+        for field in LIFTED:
+            if data.HasField(field):
+                setattr(layer.transform_param, field, getattr(data, field))
+                data.ClearField(field)
+
+
+def _data_params(net: Any) -> Iterator[tuple[Any, Any]]:
+    for layer in net.layers:
+        if (word := _word(layer)) in TRANSFORMED:
+            yield layer, getattr(layer, TRANSFORMED[word])
+
+
+def _word(layer: Any) -> str:
+    return str(layer.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[layer.type].name)
+
+
 def upgrade_v1(net: Any, name: str) -> None:
-    """Turn all `layers` of `net` into `layer`; FormatError naming `name` for mixtures and for 2013."""
+    """Turn all `layers` of `net` into `layer`; FormatError naming `name` for mixtures."""
     if net.layer:
         raise FormatError(f"{name}: has both `layer` and `layers`", "write all of them as `layer`")
     for old in net.layers:
-        if old.HasField("layer"):
-            raise FormatError(
-                f"{name}: written for Caffe of 2013 (`layers {{ layer {{ … }} }}`)",
-                "upgrade it with Caffe's upgrade_net_proto_text (weights: upgrade_net_proto_binary) first",
-            )
         _layer(old, net.layer.add())
     net.ClearField("layers")
 
 
 def _layer(old: Any, new: Any) -> None:
-    word = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
-    if word in TRANSFORMED:
-        _lift(old, getattr(old, TRANSFORMED[word]))
+    word = _word(old)
     for field, value in old.ListFields():
         if field.name in SAME or field.name.endswith("_param"):
             _copy(new, field, value)
@@ -98,10 +118,3 @@ def _spec(layer: Any, index: int) -> Any:
     while len(layer.param) <= index:
         layer.param.add()
     return layer.param[index]
-
-
-def _lift(old: Any, data: Any) -> None:
-    for field in LIFTED:
-        if data.HasField(field):
-            setattr(old.transform_param, field, getattr(data, field))
-            data.ClearField(field)

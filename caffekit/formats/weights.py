@@ -13,7 +13,8 @@ from caffekit.errors import FormatError, os_errors
 from caffekit.formats.atomic import write_bytes
 from caffekit.formats.blobs import blob_array, blob_diff, blob_fault, to_blob
 from caffekit.formats.caffe_pb2 import NetParameter, SolverState
-from caffekit.formats.upgrade import upgrade_net
+from caffekit.formats.upgrade import silent, upgrade_net
+from caffekit.formats.upgrade_v0 import Say
 from caffekit.formats.weights_h5 import SIGNATURE, is_hdf5, read_hdf5, read_hdf5_state, write_hdf5_state
 
 __all__ = [
@@ -34,15 +35,16 @@ LIMIT = 2**31 - 1
 LFS = b"version https://git-lfs"
 
 
-def read_caffemodel(path: Path) -> Any:
+def read_caffemodel(path: Path, say: Say = silent) -> Any:
     """The NetParameter in a .caffemodel, old forms upgraded, every blob checked against its shape.
 
+    `say` hears what Caffe logs while it upgrades.
     FormatError naming the file (and layer) for anything else; DataError for a file that is not there.
     """
     net = parse_binary(path, NetParameter(), "weights (.caffemodel)")
     if not net.layer and not net.layers:
         raise FormatError(f"{path}: not weights (.caffemodel): it has no layers")
-    net = upgrade_net(net, str(path))
+    net = upgrade_net(net, str(path), say)
     _check(path, _blobs(net))
     return net
 

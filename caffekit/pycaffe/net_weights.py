@@ -18,7 +18,7 @@ def copy_from(net: Any, filename: str) -> None:
     if is_hdf5(filename):
         copy_from_hdf5(net, filename)
         return
-    for source in read_caffemodel(Path(filename)).layer:
+    for source in read_caffemodel(Path(filename), log).layer:
         if _known(net, source.name, "net.cpp:746"):
             _copy(net, source.name, [blob_array(blob) for blob in source.blobs])
 
@@ -27,7 +27,7 @@ def copy_from_hdf5(net: Any, filename: str) -> None:
     """As copy_from; parameters that the file leaves out must be shared ones, which their owners bring."""
     owned = {id(blob) for blob, *_ in net.learnable}
     for name, arrays in read_hdf5(Path(filename)).items():
-        if not _known(net, name, "net.cpp:803"):
+        if not _known(net, name, "net.cpp:801"):
             continue
         blobs = net.layer_dict[name].blobs
         arrays += [None] * (len(blobs) - len(arrays))

@@ -236,7 +236,7 @@ def _parameter(solver_file: Any) -> Any:
     if isinstance(solver_file, SolverParameter):
         param.CopyFrom(solver_file)
     else:
-        param.CopyFrom(read_solver(Path(solver_file)))
+        param.CopyFrom(read_solver(Path(solver_file), log))
         default_prefix(param, Path(solver_file))
     return param
 

@@ -114,7 +114,7 @@ def test_non_finite_names_the_blobs(tmp_path: Path) -> None:
         (b"<html><body>404</body></html>", r"not weights \(.caffemodel\)"),
         (net(VALUES).SerializeToString()[:-20], "or cut off"),
         (NetParameter(name="a").SerializeToString(), "it has no layers"),
-        (NetParameter(layers=[{"layer": {"name": "a"}}]).SerializeToString(), "of 2013"),
+        (NetParameter(layers=[{"layer": {"type": "x"}}]).SerializeToString(), "Unknown layer name: x"),
         (SolverState(iter=1, history=[to_blob(VALUES)]).SerializeToString(), r"not weights"),
     ],
 )
