@@ -16,6 +16,7 @@ from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import build
+from caffekit.pycaffe.labels import LabelError
 from caffekit.pycaffe.log import log
 from caffekit.pycaffe.snapshot import write_hdf5_net
 
@@ -81,12 +82,27 @@ class Net:
         for i in range(start, end + 1):
             self._run("before_forward", i)
             bottoms, tops, need_backward = self._wiring[i]
-            self._layers[i].run_forward(self._all(bottoms), self._all(tops), keep_graph and need_backward)
+            try:
+                self._layers[i].run_forward(self._all(bottoms), self._all(tops), keep_graph and need_backward)
+            except LabelError as error:
+                raise error.of(self._record(bottoms, i, error.item)) from None
             for top in tops:
                 if self.blob_loss_weights[top]:
                     loss += float((self.blobs[top].value * self.blobs[top].grad).sum())
             self._run("after_forward", i)
         return loss
+
+    def _record(self, bottoms: list[str], layer: int, item: int) -> str:
+        """The record that a label, item `item` of bottom 1 of layer `layer`, came with; "" if unknown."""
+        name = bottoms[1]
+        for i in reversed(range(layer)):
+            below, tops, _ = self._wiring[i]
+            if name in tops:
+                if not below:
+                    record = getattr(self._layers[i], "record", None)
+                    return str(record(item)) if record else ""
+                name = below[0]
+        return ""
 
     def _backward(self, start: int, end: int) -> None:
         """Run layers `start` … `end` (downwards) backward, from the diffs of their tops."""
@@ -187,7 +203,7 @@ class Net:
     def clear_param_diffs(self) -> None:
         """Zero the gradients of all parameters."""
         for blob, _, _ in self.learnable:
-            blob.grad.zero_()
+            blob.clear_grad()
 
     # --- hooks ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Under real Caffe it records what our data layers must equal:
 writes a .npz beside each .prototxt; INPUTS is made by data_inputs.py. Runs under Python 3.9, where real Caffe
 lives.
 
-`# phase: TRAIN` sets the phase of a case, `# seed: N` Caffe's random stream, `# forwards: N` their number (4).
+`# phase: TRAIN` sets the phase, `# seed: N` seeds Caffe, `# forwards: N` is the number of forwards (4).
 """
 
 import os

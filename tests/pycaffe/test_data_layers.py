@@ -55,3 +55,22 @@ def test_the_records_are_real(bvlc: Path, inputs: Path, tmp_path: Path) -> None:
         with np.load(case.with_suffix(".npz")) as stored, np.load(copy.with_suffix(".npz")) as fresh:
             for name in stored:
                 np.testing.assert_array_equal(fresh[name], stored[name], err_msg=f"{case.stem}: {name}")
+
+
+def net(inputs: Path, layers: str, phase: int = caffe.TEST) -> caffe.Net:
+    path = inputs / "net.prototxt"
+    path.write_text(layers)
+    return caffe.Net(str(path), phase)
+
+
+def test_a_label_outside_the_classes_is_named_with_its_record(inputs: Path) -> None:
+    layers = """
+        layer { name: "d" type: "Data" top: "data" top: "label"
+          data_param { source: "raw" batch_size: 7 backend: LMDB } }
+        layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 5 } }
+        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }
+        layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" }"""
+    with pytest.raises(
+        ValueError, match=r"layer 'loss': label 5 \(item 5 of the batch, raw: record 00000005\) is outside 0 … 4"
+    ):
+        net(inputs, layers).forward()

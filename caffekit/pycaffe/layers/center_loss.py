@@ -9,8 +9,8 @@ import torch
 
 from caffekit.graph.rules_forks import fork_param
 from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
-from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 
 class CenterLoss(Layer):

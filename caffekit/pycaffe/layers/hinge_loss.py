@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from caffekit.formats.caffe_pb2 import HingeLossParameter
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
-from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 
 class HingeLoss(Layer):

@@ -12,9 +12,9 @@ import torch
 from caffekit.formats.binaryproto import read_blob
 from caffekit.formats.caffe_pb2 import LossParameter
 from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers.normalization import mode_of, normaliser
-from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 FLOOR = 1e-20
 """Smaller probabilities count as this one in the loss."""

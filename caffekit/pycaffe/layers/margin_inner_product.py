@@ -9,9 +9,9 @@ import torch
 
 from caffekit.graph.rules_forks import fork_param
 from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers.inner_product import unit_rows_
-from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 Curve = tuple[torch.Tensor, torch.Tensor]
 """ψ and dψ/dc at the cosines c."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
-from caffekit.pycaffe.layers.softmax_loss import check_labels
 
 FLOOR = 1e-20
 """Smaller probabilities count as this one, in the loss and in the gradient."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from caffekit.formats.caffe_pb2 import LossParameter
+from caffekit.pycaffe.labels import check_labels
 from caffekit.pycaffe.layer import Layer
 
 FLT_MIN = float(np.finfo(np.float32).tiny)  # −log(FLT_MIN) = 87.3365, the largest finite loss of one sample
@@ -51,19 +52,6 @@ class SoftmaxWithLoss(Layer):
             LossParameter.NONE: 1.0,
         }
         return max(1.0, counts[mode] if mode in counts else float(valid.sum()))
-
-
-def check_labels(labels: torch.Tensor, classes: int, ignore: int | None, layer: str) -> None:
-    """ValueError, naming the first record of the batch whose label is not one of 0 … classes−1."""
-    bad = (labels < 0) | (labels >= classes)
-    if ignore is not None:
-        bad &= labels != ignore
-    if bad.any():
-        where = int(bad.flatten().nonzero()[0])
-        raise ValueError(
-            f"layer '{layer}': label {labels.flatten()[where].item()} (item {where} of the batch)"
-            f" is outside 0 … {classes - 1}"
-        )
 
 
 class _SoftmaxLoss(torch.autograd.Function):
