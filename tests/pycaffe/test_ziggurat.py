@@ -17,7 +17,7 @@ def test_the_strips_have_one_area() -> None:
 
 @pytest.mark.parametrize("block", [64, 1000, 1 << 18])
 def test_blocks_do_not_show(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The numbers, and where the stream stands after them, are the same however many words are drawn at once."""
+    """The numbers, and where the stream stands after them, do not depend on the words drawn at once."""
     wanted_state = np.random.RandomState(3)
     wanted = np.concatenate([ziggurat.normals(wanted_state, 1) for _ in range(3000)])
     monkeypatch.setattr(ziggurat, "BLOCK", block)
