@@ -10,7 +10,7 @@ from caffekit.pycaffe.layer import Layer
 
 
 class Power(Layer):
-    """y = (shift + scale · x) ^ power; same shape. (In place its gradient is right, where BVLC overwrites it.)
+    """y = (shift + scale · x) ^ power; same shape. In place its gradient is right, unlike BVLC's.
 
     The gradient is power · scale · y / (shift + scale · x), so nan where that base is 0 (but for the powers
     0, 1 and 2); with power or scale 0 it is 0.
