@@ -115,7 +115,7 @@ def _smoothing(old: int, new: int) -> NDArray[np.float64]:
 
 
 def _nearest(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    return ((distance > -0.5) & (distance <= 0.5)).astype(float)
+    return ((distance >= -0.5) & (distance < 0.5)).astype(float)
 
 
 def _linear(distance: NDArray[np.float64]) -> NDArray[np.float64]:
