@@ -36,3 +36,16 @@ def log_message(source: str, title: str, message: Any) -> None:
 def log_creating(layer: str) -> None:
     """A layer object is made: every layer of a net, and those that some layers keep inside."""
     log("layer_factory.hpp:77", f"Creating layer {layer}")
+
+
+_CLASSES = {"f": ("hdf5.cpp:33", "H5T_FLOAT"), "i": ("hdf5.cpp:36", "H5T_INTEGER")}
+_logged_classes: set[str] = set()
+
+
+def log_hdf5_class(kind: str = "f") -> None:
+    """The class of a dataset that is read, by numpy's letter; each once in a process, as in Caffe."""
+    kind = kind.replace("u", "i")
+    if kind not in _logged_classes:
+        _logged_classes.add(kind)
+        source, name = _CLASSES[kind]
+        log(source, f"Datatype class: {name}")

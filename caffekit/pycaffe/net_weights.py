@@ -10,7 +10,7 @@ import numpy as np
 
 from caffekit.formats.weights import blob_array, read_caffemodel
 from caffekit.formats.weights_h5 import is_hdf5, read_hdf5
-from caffekit.pycaffe.log import log
+from caffekit.pycaffe.log import log, log_hdf5_class
 
 
 def copy_from(net: Any, filename: str) -> None:
@@ -35,6 +35,8 @@ def copy_from_hdf5(net: Any, filename: str) -> None:
         if len(arrays) > len(blobs) or any(missing):
             given = sum(array is not None for array in arrays)
             raise ValueError(f"Incompatible number of blobs for layer {name}: {given} for {len(blobs)}")
+        if arrays:
+            log_hdf5_class()
         _copy(net, name, arrays)
 
 

@@ -18,8 +18,8 @@ from caffekit.formats.weights import (
     write_caffemodel,
     write_solverstate,
 )
-from caffekit.formats.weights_h5 import write_hdf5
-from caffekit.pycaffe.log import log
+from caffekit.formats.weights_h5 import is_hdf5, write_hdf5
+from caffekit.pycaffe.log import log, log_hdf5_class
 
 
 def default_prefix(param: Any, path: Path) -> None:
@@ -93,7 +93,10 @@ def read_snapshot(solver: Any, state_file: str) -> None:
                 "that path is relative to the working directory: start where the training was started",
             ) from error
     solver.iter, solver.current_step = state.iter, state.current_step
-    log(*caffe_log.restoring_history())
+    if is_hdf5(state_file):
+        log_hdf5_class()
+    else:
+        log(*caffe_log.restoring_history())
     for mine, theirs in zip(solver.history, history, strict=True):
         mine.copy_(theirs)
 

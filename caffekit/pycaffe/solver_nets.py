@@ -25,7 +25,7 @@ def train_net(param: Any) -> Net:
         )
     source = getattr(param, given[0])
     log(*caffe_log.creating_train_net(given[0], source))
-    return _net(param, source, TRAIN, param.train_state)
+    return _net(param, read_network(source), TRAIN, param.train_state)
 
 
 def test_nets(param: Any) -> list[Net]:
@@ -51,17 +51,17 @@ def test_nets(param: Any) -> list[Net]:
         raise ValueError(
             f"test_interval must be above 0 where there is a test net, got {param.test_interval}"
         )
-    nets = []
     states = list(param.test_state) or [NetState()] * count
-    for index, ((field, source), state) in enumerate(zip(sources, states, strict=True)):
+    read = [read_network(source) for _, source in sources]
+    nets = []
+    for index, (field, source) in enumerate(sources):
         log(*caffe_log.creating_test_net(index, field, source))
-        nets.append(_net(param, source, TEST, state))
+        nets.append(_net(param, read[index], TEST, states[index]))
     return nets
 
 
-def _net(param: Any, source: Any, phase: int, own_state: Any) -> Net:
+def _net(param: Any, read: Any, phase: int, own_state: Any) -> Net:
     """A net in the phase's state, that of its file merged in and the solver's after it; stages add up."""
-    read = read_network(source)
     net = type(read)()
     net.CopyFrom(read)
     state = NetState(phase=phase)

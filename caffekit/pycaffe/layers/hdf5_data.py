@@ -15,13 +15,11 @@ from caffekit.graph.counts import check_counts
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.data_transformer import Array
 from caffekit.pycaffe.layer import Layer, Shape
-from caffekit.pycaffe.log import log
+from caffekit.pycaffe.log import log, log_hdf5_class
 from caffekit.pycaffe.mode import device, solver_count, solver_rank
 from caffekit.pycaffe.shuffles import random_shuffle
 
 # numpy's kind of a dataset → Caffe's name and line; each is logged once in a process.
-_CLASSES = {"f": ("H5T_FLOAT", 33), "i": ("H5T_INTEGER", 36), "u": ("H5T_INTEGER", 36)}
-_logged: set[str] = set()
 
 
 class HDF5Data(Layer):
@@ -155,13 +153,10 @@ def _dataset(opened: Any, name: str, place: str) -> Array:
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(opened) or "none"
         raise ValueError(f"{place}: Failed to find HDF5 dataset {name} (there are: {there}); name the top so")
-    if found.dtype.kind not in _CLASSES:
+    if found.dtype.kind not in "fiu":
         raise ValueError(f"{place}: dataset {name}: Unsupported datatype class: {found.dtype}; store float32")
     if found.ndim < 1:
         raise ValueError(f"{place}: dataset {name}: Input must have at least 1 axis.")
-    kind, line = _CLASSES[found.dtype.kind]
-    if kind not in _logged:
-        _logged.add(kind)
-        log(f"hdf5.cpp:{line}", f"Datatype class: {kind}")
+    log_hdf5_class(found.dtype.kind)
     array: Array = np.asarray(found[()], np.float32)
     return array
