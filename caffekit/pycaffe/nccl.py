@@ -31,7 +31,7 @@ class NCCL:
     RuntimeError when the others do not come, or are gone.
     """
 
-    def __init__(self, solver: Any, uid: str = "") -> None:
+    def __init__(self, solver: Any, uid: str | bytes = "") -> None:
         if not has_nccl():
             raise RuntimeError("NCCL: this PyTorch is built without torch.distributed")
         set_multiprocess(True)
@@ -39,16 +39,16 @@ class NCCL:
         self._begun: list[Any] = []
         self._due = _last_uses(solver.net)
         if not dist.is_initialized():
-            _join(uid)
+            _join(os.fsdecode(uid))
         if (met := dist.get_world_size()) != solver_count():
             raise RuntimeError(f"NCCL: {met} processes have met, but set_solver_count said {solver_count()}")
 
     @staticmethod
-    def new_uid() -> str:
+    def new_uid() -> bytes:
         """A name under which processes of this machine find each other, for as long as this process lives."""
         folder = tempfile.mkdtemp(prefix="caffekit-nccl-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return f"file://{folder}/meeting"
+        return f"file://{folder}/meeting".encode()
 
     def bcast(self) -> None:
         """Give every process the first one's parameters."""
@@ -116,6 +116,7 @@ def _flat(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 def _spread(flat: torch.Tensor, tensors: list[torch.Tensor]) -> None:
     """Copy `flat` back into the tensors that it was made of."""
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    for tensor, part in zip(tensors, parts, strict=True):
-        tensor.copy_(part.view_as(tensor))
+    start = 0
+    for tensor in tensors:
+        tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+        start += tensor.numel()
