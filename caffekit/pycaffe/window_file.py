@@ -67,9 +67,9 @@ def _read_image(
     if words.next(str, "#") != "#" or words.next(int, "the image's number") != index:
         raise words.error(f"`# {index}`")
     path = root + words.next(str, "the image's path")
-    size = [words.next(int, what) for what in ("channels", "height", "width")]
-    if size[0] != 3:
-        raise words.error("3 channels (images are read in colour)", size[0])
+    if words.next(int, "channels") != 3:
+        raise words.error("3 channels (images are read in colour)")
+    height, width = words.next(int, "height"), words.next(int, "width")
     windows.images.append(path)
     number = words.next(int, "the number of windows")
     for _ in range(number):
@@ -78,15 +78,15 @@ def _read_image(
         box, line = (x1, y1, x2, y2), words.line
         if overlap >= fg_threshold:
             if label <= 0:
-                raise words.error("a class above 0 for a foreground window", label)
+                raise words.error("a class above 0 for a foreground window", str(label))
             windows.foreground.append(Window(index, label, box, line))
             counts[label] = counts.get(label, 0) + 1
         elif overlap < bg_threshold:
             windows.background.append(Window(index, 0, box, line))
             counts[0] += 1
     if index % 100 == 0:
-        sizes = " ".join(map(str, size))
-        log("window_data_layer.cpp:148", f"num: {index} {path} {sizes} windows to process: {number}")
+        size = f"3 {height} {width}"
+        log("window_data_layer.cpp:148", f"num: {index} {path} {size} windows to process: {number}")
 
 
 class _Words:
@@ -118,6 +118,5 @@ class _Words:
         except ValueError:
             raise self.error(what) from None
 
-    def error(self, expected: str, got: object = None) -> ValueError:
-        shown = self.word if got is None else got
-        return ValueError(f"{self.source}:{self.line}: expected {expected}, got {shown!r}")
+    def error(self, expected: str, got: str | None = None) -> ValueError:
+        return ValueError(f"{self.source}:{self.line}: expected {expected}, got {got or self.word!r}")
