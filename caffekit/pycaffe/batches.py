@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -53,9 +52,7 @@ class Batches:
 
     def make(self, items: list[Item]) -> Batch:
         """The batch of `items`: a part of it made here, the other parts by the pool."""
-        with self._naming(items[0]):
-            image, label = items[0].load()
-            shape = self.shape(image.shape)
+        items[0], shape = self._first(items[0])
         pinned = device().type == "cuda"  # pinned memory goes to the GPU while the net computes
         data = torch.empty((len(items), *shape), pin_memory=pinned)
         labels = torch.empty(len(items), pin_memory=pinned)
@@ -65,32 +62,32 @@ class Batches:
             pool().submit(self._fill, items[i : i + step], rows[i : i + step], numbers[i : i + step])
             for i in range(step, len(items), step)
         ]
-        with self._naming(items[0]):
-            self._place(items[0], image, rows[0])
-        numbers[0] = label
-        self._fill(items[1:step], rows[1:step], numbers[1:step])
+        self._fill(items[:step], rows[:step], numbers[:step])
         for other in others:
             other.result()
         return Batch(data, labels, [item.name for item in items])
 
-    def _fill(self, items: list[Item], rows: Array, labels: Array) -> None:
-        for i, item in enumerate(items):
-            with self._naming(item):
-                image, labels[i] = item.load()
-                self._place(item, image, rows[i])
-
-    def _place(self, item: Item, image: Image, row: Array) -> None:
-        shape = self.shape(image.shape)
-        if shape != row.shape:
-            raise ValueError(
-                f"gives {shape}, the first image of its batch {row.shape}; make all images one size,"
-                " or crop them with transform_param { crop_size: … }"
-            )
-        item.place(image, row)
-
-    @contextmanager
-    def _naming(self, item: Item) -> Iterator[None]:
+    def _first(self, item: Item) -> tuple[Item, Shape]:
+        """`item`, its image loaded, and the shape that the batch has by it."""
         try:
-            yield
+            loaded = item.load()
+            return item._replace(load=lambda: loaded), self.shape(loaded[0].shape)
         except (ValueError, CaffekitError) as error:
-            raise ValueError(f"layer '{self.layer}': {item.name}: {error}") from error
+            raise self._error(item, error) from error
+
+    def _fill(self, items: list[Item], rows: Array, labels: Array) -> None:
+        at = 0
+        try:
+            for at, item in enumerate(items):
+                image, labels[at] = item.load()
+                if self.shape(image.shape) != rows.shape[1:]:
+                    raise ValueError(
+                        f"gives {self.shape(image.shape)}, the first image of its batch {rows.shape[1:]};"
+                        " make all images one size, or crop them with transform_param { crop_size: … }"
+                    )
+                item.place(image, rows[at])
+        except (ValueError, CaffekitError) as error:
+            raise self._error(items[at], error) from error
+
+    def _error(self, item: Item, error: Exception) -> ValueError:
+        return ValueError(f"layer '{self.layer}': {item.name}: {error}")

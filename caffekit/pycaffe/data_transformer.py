@@ -17,6 +17,8 @@ Image = NDArray[Any]
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 
+BLOCK = 256
+
 
 class DataTransformer:
     """Turns a CHW image (bytes or floats) into what the net sees: (x − mean) · scale, cropped and mirrored.
@@ -30,6 +32,7 @@ class DataTransformer:
     def __init__(self, param: Any, phase: int) -> None:
         self.train, self.crop, self.mirror = phase == TRAIN, param.crop_size, param.mirror
         self.scale, self.random = np.float32(param.scale), Rng(0)
+        self._drawn: list[list[int]] = []
         self.words = int(self.mirror) + (2 if self.train and self.crop else 0)
         if param.mean_file and param.mean_value:
             raise ValueError("Cannot specify mean_file and mean_value at the same time")
@@ -48,9 +51,13 @@ class DataTransformer:
         if self.words:
             self.random = Rng(rng().word())
 
-    def draw(self) -> NDArray[np.uint32]:
+    def draw(self) -> list[int]:
         """The next image's random words."""
-        return self.random.words(self.words)
+        if not self.words:
+            return []
+        if not self._drawn:  # one call draws for many images: it costs as much as for one
+            self._drawn = self.random.words(BLOCK * self.words).reshape(BLOCK, -1)[::-1].tolist()
+        return self._drawn.pop()
 
     def skip(self, images: int) -> None:
         """Draw for `images` images that are left out."""
@@ -73,25 +80,26 @@ class DataTransformer:
             )
         return (channels, self.crop, self.crop) if self.crop else image
 
-    def apply(self, image: Image, out: Array, words: NDArray[np.uint32]) -> None:
+    def apply(self, image: Image, out: Array, words: list[int]) -> None:
         """Write `image`, transformed, to `out`; `words` are those that `draw` gave for it."""
-        drawn = words.tolist()
-        if self.mirror and drawn.pop(0) % 2:
+        if self.mirror and words[0] % 2:
             out = out[:, :, ::-1]
-        window = self._window(image.shape[1:], drawn)
-        if self.mean is None:
-            out[...] = image[:, *window]
+        mean = self.mean
+        if self.crop:
+            window = self._window(image.shape[1:], words[-2:])
+            image = image[window]
+            mean = mean[window] if mean is not None and self.mean_file else mean
+        if mean is None:
+            out[...] = image
         else:
-            np.subtract(image[:, *window], self.mean[:, *window] if self.mean_file else self.mean, out=out)
+            np.subtract(image, mean, out=out)
         if self.scale != 1:
             out *= self.scale
 
-    def _window(self, size: Shape, drawn: list[int]) -> tuple[slice, slice]:
-        if not self.crop:
-            return slice(None), slice(None)
-        room = [side - self.crop for side in size]
+    def _window(self, size: Shape, drawn: list[int]) -> tuple[slice, slice, slice]:
+        down, right = size[0] - self.crop, size[1] - self.crop
         if self.train:
-            top, left = (word % (r + 1) for word, r in zip(drawn, room, strict=True))
+            top, left = drawn[0] % (down + 1), drawn[1] % (right + 1)
         else:
-            top, left = (r // 2 for r in room)
-        return slice(top, top + self.crop), slice(left, left + self.crop)
+            top, left = down // 2, right // 2
+        return slice(None), slice(top, top + self.crop), slice(left, left + self.crop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from caffekit.errors import os_errors
 from caffekit.formats.datum import decode_planes
 from caffekit.pycaffe.batches import Item
+from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.data_transformer import Array, DataTransformer
 from caffekit.pycaffe.layer import Shape
 from caffekit.pycaffe.layers.prefetching import PrefetchingLayer
@@ -39,6 +40,12 @@ class WindowData(PrefetchingLayer):
         super().__init__(param, phase)
         self.size = param.window_data_param.batch_size
 
+    def setup(self, bottom: Sequence[Blob]) -> None:
+        super().setup(bottom)
+        if self.layer_param.transform_param.mean_file:
+            mean_file = self.layer_param.transform_param.mean_file
+            log("window_data_layer.cpp:196", f"Loading mean file from: {mean_file}")
+
     def open(self, transformer: DataTransformer) -> _Sampler:
         param, crop = self.layer_param.window_data_param, transformer.crop
         log(
@@ -58,8 +65,6 @@ class WindowData(PrefetchingLayer):
         windows = read_windows(param.source, param.root_folder, param.fg_threshold, param.bg_threshold)
         log("window_data_layer.cpp:165", f"Amount of context padding: {param.context_pad}")
         log("window_data_layer.cpp:168", f"Crop mode: {param.crop_mode}")
-        if transformer.mean_file:
-            log("window_data_layer.cpp:196", f"Loading mean file from: {transformer.mean_file}")
         return _Sampler(param, windows, random, transformer)
 
 
