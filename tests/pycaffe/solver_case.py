@@ -12,7 +12,7 @@ import tempfile
 
 import numpy as np
 
-STEPS = 30
+STEPS = 100
 
 
 def run_case(caffe, path):
