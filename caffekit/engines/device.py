@@ -9,35 +9,63 @@ from caffekit.engines.engine import Engine
 from caffekit.engines.find import probe
 from caffekit.errors import EnvironmentProblem, UsageError
 
+Choice = int | Sequence[int] | str
+"""auto, none, all, a GPU's number, or several."""
 
-def choose_device(engine: Engine, gpu: int | Sequence[int] | str = "auto") -> tuple[int | None, str]:
-    """(GPU number or None for the CPU, one line that says so).
 
-    gpu: "auto", "none", "all", a number or a list. EnvironmentProblem when a GPU is asked for and there
-    is none that this engine can use.
+def choose_device(engine: Engine, gpu: Choice = "auto") -> tuple[int | None, str]:
+    """(GPU number or None for the CPU, one line that says so); of several GPUs the first.
+
+    EnvironmentProblem when a GPU is asked for that this engine cannot use.
+    """
+    first = 0 if gpu == "all" else gpu if isinstance(gpu, int | str) else next(iter(gpu), "auto")
+    devices, where = choose_devices(engine, first)
+    return (devices[0] if devices else None), where
+
+
+def choose_devices(engine: Engine, gpu: Choice = "auto") -> tuple[tuple[int, ...], str]:
+    """(numbers of the GPUs to train on together, none for the CPU; one line that says so).
+
+    EnvironmentProblem when a GPU is asked for that this engine cannot use.
     """
     if gpu == "none":
-        return None, f"{engine.name} engine on the CPU"
+        return (), f"{engine.name} engine on the CPU"
     if gpu == "auto":
-        if not _maybe_gpu() or not _usable(engine, 0)[0]:
-            return None, f"{engine.name} engine on the CPU (no GPU found that it can use)"
-        return 0, f"{engine.name} engine on GPU 0"
-    wanted = [0] if gpu == "all" else [gpu] if isinstance(gpu, int) else [int(number) for number in gpu]
-    if len(wanted) != 1:
-        raise UsageError("training on several GPUs is not there yet", "name one GPU: --gpu 0")
-    usable, problem = _usable(engine, wanted[0])
-    if not usable:
-        raise EnvironmentProblem(
-            f"the {engine.name} engine cannot use GPU {wanted[0]}: {problem}",
-            "leave --gpu out to use the CPU",
+        if not _gpus() or not _usable(engine, 0)[0]:
+            return (), f"{engine.name} engine on the CPU (no GPU found that it can use)"
+        return (0,), f"{engine.name} engine on GPU 0"
+    wanted = _numbers(gpu)
+    if len(wanted) > 1 and engine.name != "embedded":
+        raise UsageError(
+            f"training on several GPUs is not there for the {engine.name} engine",
+            "name one GPU (--gpu 0), or take --engine embedded",
         )
-    return wanted[0], f"{engine.name} engine on GPU {wanted[0]}"
+    for number in wanted:
+        usable, problem = _usable(engine, number)
+        if not usable:
+            raise EnvironmentProblem(
+                f"the {engine.name} engine cannot use GPU {number}: {problem}",
+                "leave --gpu out to use the CPU",
+            )
+    plural = "s" if len(wanted) > 1 else ""
+    return wanted, f"{engine.name} engine on GPU{plural} {', '.join(map(str, wanted))}"
 
 
-def _maybe_gpu() -> bool:
-    """Whether there is a GPU's device file: asking the engine takes seconds."""
+def _numbers(gpu: Choice) -> tuple[int, ...]:
+    """The GPUs that `gpu` names, all at least the first."""
+    if gpu == "all":
+        return tuple(range(_gpus())) or (0,)
+    wanted = (gpu,) if isinstance(gpu, int) else tuple(int(number) for number in gpu)
+    if len(set(wanted)) != len(wanted):
+        raise UsageError(f"a GPU is named twice: {', '.join(map(str, wanted))}", "name each one once")
+    return wanted
+
+
+def _gpus() -> int:
+    """How many GPUs have a device file (asking the engine takes seconds), 1 if they cannot be counted."""
     dev = Path("/dev")
-    return any(dev.glob("nvidia[0-9]*")) or (dev / "kfd").exists() or (dev / "dxg").exists()
+    counted = len(list(dev.glob("nvidia[0-9]*")))
+    return counted or int((dev / "kfd").exists() or (dev / "dxg").exists())
 
 
 def _usable(engine: Engine, gpu: int) -> tuple[bool, str]:

@@ -10,10 +10,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from caffekit.engines.followers import Followers
 from caffekit.engines.job import Job
 from caffekit.engines.last_words import last_words
 from caffekit.errors import from_os_error
@@ -73,9 +74,14 @@ class Engine:
         """
         reading, writing = os.pipe()
         job_path = log_path.with_name("job.json")
-        write_text(job_path, json.dumps({**job.as_json(), "events_fd": writing}, indent=2) + "\n")
         start = log_path.stat().st_size if log_path.exists() else 0
-        with open(log_path, "ab") as log, os.fdopen(reading, "rb", buffering=0) as events:
+        with (
+            open(log_path, "ab") as log,
+            os.fdopen(reading, "rb", buffering=0) as events,
+            Followers(self.popen, job, log_path) as followers,
+        ):
+            told = {**job.as_json(), "ranks": followers.ranks(0), "events_fd": writing}
+            write_text(job_path, json.dumps(told, indent=2) + "\n")
             try:
                 child = self.popen(
                     "worker.py", str(job_path),
@@ -84,8 +90,12 @@ class Engine:
             finally:
                 os.close(writing)
             with _Child(child) as running:
-                end = running.follow(events.fileno(), observe, tick)
-        return _outcome(child.returncode, end, log_path, start)
+                end = running.follow(events.fileno(), observe, lambda: followers.watch() or tick())
+            followers.watch()
+        outcome = _outcome(child.returncode, end, log_path, start)
+        if followers.failure and outcome.reason in ("error", "died"):
+            return replace(outcome, reason="error", message=followers.failure)
+        return outcome
 
 
 class _Child:

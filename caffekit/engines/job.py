@@ -28,6 +28,8 @@ class Job:
     restore: Path | None = None
     skip: dict[str, int] = field(default_factory=dict)
     best: dict[str, Any] | None = None
+    also: tuple[int | None, ...] = ()
+    """Further devices, each with a process that trains along on its own share of the records."""
 
     def as_json(self) -> dict[str, Any]:
         """What the worker reads (see inside_caffe/worker.py)."""

@@ -10,9 +10,10 @@ TAIL_BYTES = 64 * 1024
 _FATAL = re.compile(r"^F\d{4,8} \S+ +\d+ (?P<place>[^\]\s]+)\] (?P<text>.*)", re.MULTILINE)
 _BEFORE = re.compile(r"^\[libprotobuf (?:ERROR|FATAL) [^\]]*\] (?P<text>.*)", re.MULTILINE)
 _OTHER = re.compile(
-    r"^(?P<text>(?:\w+\.)*\w*(?:Error|Exception): .*|.*(?:command not found|cannot open shared object).*)",
+    r"^(?:\[rank\d+\]: )?"  # PyTorch's mark in a process that trains with others
+    r"(?P<text>(?:\w+\.)*\w*(?:Error|Exception): .*|.*(?:command not found|cannot open shared object).*)",
     re.MULTILINE,
-)  # noqa: E501
+)
 _MEANING = {
     signal.SIGKILL: "killed by signal 9 (by hand, or because the machine ran out of memory)",
     signal.SIGSEGV: "crashed with a memory fault (signal 11)",

@@ -7,7 +7,8 @@ library, numpy, caffe and its neighbours in this folder. Events go to the file d
 names, commands come on standard input; docs/events.md describes both. Standard error is the engine's log.
 The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null), skip
 {data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display,
-max_iter, iter_size, test_iter [per test net], best {output, value} or null: of what the best is kept.
+max_iter, iter_size, test_iter [per test net], best {output, value} or null: of what the best is kept, ranks
+{rank, count, uid} or null: as which of several processes this one trains (all but rank 0 only train along).
 """
 from __future__ import division, print_function
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from blobs import dead_share, own_params, sum_of_squares
 from talk import Pipe, log
+from together import follow, load, train_along
 
 STUCK = 87.33654  # -log(FLT_MIN): the softmax probability of the true class underflowed
 STUCK_TOLERANCE = 1e-3
@@ -42,7 +44,8 @@ class Worker(object):
     def __init__(self, job, caffe):
         self.job, self.pipe = job, Pipe(job["events_fd"])
         self.solver = solver = caffe.get_solver(str(job["solver"]))
-        self.load()
+        load(job, solver)
+        train_along(job, solver, caffe)
         self.net = net = solver.net
         self.blobs = net.blobs
         self.outputs = list(net.outputs)
@@ -61,22 +64,6 @@ class Worker(object):
             last = len(net.layers) - 1
             net.after_forward(lambda layer: self.sub_losses.append(self.read_losses()) if layer == last else None)
         solver.add_callback(self.on_start, self.on_gradients_ready)
-
-    def load(self):
-        """Weights or state; then on in the data, which Caffe itself would begin again at the first record."""
-        job, solver = self.job, self.solver
-        for path in job["weights"]:
-            for net in [solver.net] + list(solver.test_nets):
-                net.copy_from(str(path))
-        if job["restore"]:
-            solver.restore(str(job["restore"]))
-        for index, (name, layer) in enumerate(zip(solver.net._layer_names, solver.net.layers)):
-            batches = job["skip"].get(name, 0)
-            if batches and hasattr(layer, "skip"):
-                layer.skip(batches)
-            else:
-                for _ in range(batches):
-                    solver.net._forward(index, index)
 
     def send(self, event, **fields):
         self.pipe.send(event, self.solver.iter, **fields)
@@ -262,7 +249,7 @@ class Worker(object):
             "start", max_iter=job["max_iter"], display=job["display"], caffe=str(getattr(caffe, "__version__", "unknown")),
             device="cpu" if job["device"] is None else "gpu %d" % job["device"], losses=dict(self.losses),
             relus=[name for name, _ in self.relus], parameters=int(sum(blob.data.size for blob in self.params)),
-            batch_size=int(shape[0]) if shape else None)
+            batch_size=int(shape[0]) * (job.get("ranks") or {"count": 1})["count"] if shape else None)
 
 
 def main(path):
@@ -278,11 +265,19 @@ def main(path):
         else:
             caffe.set_mode_gpu()
             caffe.set_device(job["device"])
+        if job.get("ranks"):
+            caffe.set_solver_count(job["ranks"]["count"])
+            caffe.set_solver_rank(job["ranks"]["rank"])
+            caffe.set_multiprocess(True)
+            if job["ranks"]["rank"]:
+                return follow(job, caffe)
         worker = Worker(job, caffe)
         signal.signal(signal.SIGTERM, lambda *_: setattr(worker, "asked_to_stop", True))
         worker.tell_start(caffe)
         worker.run()
     except Exception as error:
+        if "events_fd" not in job:
+            raise
         iteration = worker.solver.iter if worker else 0
         Pipe(job["events_fd"]).send("error", iteration, kind=type(error).__name__, message=str(error))
         raise

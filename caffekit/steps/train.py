@@ -16,7 +16,7 @@ from caffekit.config.schema import Settings
 from caffekit.diagnosis.attempt import Attempt, AttemptPlan
 from caffekit.diagnosis.early_stop import EarlyStop
 from caffekit.diagnosis.recovery import recover
-from caffekit.engines import Engine, choose_device, find_engine
+from caffekit.engines import Engine, choose_devices, find_engine
 from caffekit.errors import CaffekitError, DataError, UsageError, os_errors
 from caffekit.options import Options
 from caffekit.report import Report
@@ -67,7 +67,7 @@ def train(
             "--resume auto goes on with it, --overwrite starts again, --run-dir takes another place",
         )
     engine = find_engine(settings.train.engine, caffe_python)
-    device, where = choose_device(engine, settings.train.gpu)
+    devices, where = choose_devices(engine, settings.train.gpu)
     if options.dry_run:
         return _dry_run(run, settings, solver, where)
     run.refuse_other()
@@ -87,7 +87,7 @@ def train(
                 run.clear()
             install(Path(folder), run)
         plan = _plan(run, inputs, weights, state, begun, options)
-        return _train(run, inputs, plan, engine, device, settings, options, where)
+        return _train(run, inputs, plan, engine, devices, settings, options, where)
 
 
 def _name(settings: Settings, solver: Path | None) -> str:
@@ -145,8 +145,8 @@ def _plan(
 
 
 def _train(
-    run: RunDir, inputs: Inputs, plan: AttemptPlan, engine: Engine, device: int | None, settings: Settings,
-    options: Options, where: str,
+    run: RunDir, inputs: Inputs, plan: AttemptPlan, engine: Engine, devices: tuple[int, ...],
+    settings: Settings, options: Options, where: str,
 ) -> Report:  # fmt: skip
     """Run the recovery loop and keep the books."""
     options.note(where)
@@ -156,7 +156,7 @@ def _train(
         "run_dir": str(run.path),
         "engine": engine.name,
         "engine_version": engine.version,
-        "device": "cpu" if device is None else f"gpu {device}",
+        "device": f"gpu {','.join(map(str, devices))}" if devices else "cpu",
         "outcome": "running",
         "attempts": list(begun.get("attempts", [])),
         "best": None,
@@ -166,7 +166,7 @@ def _train(
     with Control(settings.train.max_hours) as control, EventLog(run.events) as log:
         best = Best(run, early.metric or None, keep.keep_best)
         training = Training(
-            run, inputs, engine, device, control, Progress(options), best, log,
+            run, inputs, engine, devices, control, Progress(options), best, log,
             keep.keep_last, max(run.attempts(), default=0),
         )  # fmt: skip
 

@@ -30,7 +30,8 @@ class Training:
     run: RunDir
     inputs: Inputs
     engine: Engine
-    device: int | None
+    devices: tuple[int, ...]
+    """The GPUs that train together; none: the CPU."""
     control: Control
     progress: Progress
     best: Best
@@ -54,7 +55,10 @@ class Training:
         self.best.forget_after(iteration)
         skip = batches_to_skip(self.inputs.net, iteration, param.iter_size) if resume else {}
         wanted = {"output": self.best.output, "value": self.best.value} if self.best.output else None
-        job = Job(folder / "solver.prototxt", param, self.device, plan.weights, resume, skip, wanted)
+        device, *also = self.devices or (None,)
+        job = Job(
+            folder / "solver.prototxt", param, device, plan.weights, resume, skip, wanted, tuple(also)
+        )  # fmt: skip
         watcher = Watcher()
 
         def hear(event: Event) -> str | None:
@@ -77,7 +81,7 @@ class Training:
         changes = _changes(plan)
         apply({"set": changes}, param, net)
         setattr(param, net_key(param), str((folder / "train_val.prototxt").absolute()))
-        param.solver_mode = param.CPU if self.device is None else param.GPU
+        param.solver_mode = param.GPU if self.devices else param.CPU
         resume, iteration = self._resume(folder, plan)
         if resume:
             param.ClearField("weights")

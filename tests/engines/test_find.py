@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from caffekit.engines import Engine, choose_device, find_engine
+from caffekit.engines import Engine, choose_device, choose_devices, find_engine
 from caffekit.engines import find as find_module
 from caffekit.errors import EnvironmentProblem, UsageError
 
@@ -86,9 +86,16 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert choose_device(engine, "none") == (None, "bvlc engine on the CPU")
     with pytest.raises(EnvironmentProblem, match="cannot use GPU 3"):
         choose_device(engine, 3)
-    with pytest.raises(UsageError, match="several GPUs"):
-        choose_device(engine, [0, 1])
-    monkeypatch.setattr("caffekit.engines.device._maybe_gpu", lambda: True)
+    with pytest.raises(UsageError, match="several GPUs is not there for the bvlc engine"):
+        choose_devices(engine, [0, 1])
+    monkeypatch.setattr("caffekit.engines.device._gpus", lambda: 2)
     assert choose_device(engine, "auto")[0] is None
     good = caffe_package(tmp_path / "b", REAL + "def set_device(n): pass\ndef set_mode_gpu(): pass\n")
     assert choose_device(Engine("bvlc", (str(good),)), "auto") == (0, "bvlc engine on GPU 0")
+    ours = Engine("embedded", (str(good),))
+    assert choose_devices(ours, "all") == ((0, 1), "embedded engine on GPUs 0, 1")
+    assert choose_devices(ours, [1, 0]) == ((1, 0), "embedded engine on GPUs 1, 0")
+    assert choose_device(ours, [1, 0]) == (1, "embedded engine on GPU 1")  # evaluate takes one
+    with pytest.raises(UsageError, match="named twice: 1, 1"):
+        choose_devices(ours, [1, 1])
+    assert choose_devices(ours, "none") == ((), "embedded engine on the CPU")
