@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from caffekit.pycaffe.memory import keep_pages
 from caffekit.pycaffe.mode import device
+
+keep_pages()
 
 Array = NDArray[np.float32]
 
@@ -26,19 +30,33 @@ class _Memory:
         self.mirror: torch.Tensor | None = None  # the host's side, where it is not the same memory
         self.mirror_is_newer = False
         self.shown = False  # a numpy view of this memory is out: its address must stay
+        self.shared = False  # another _Memory sees the same values in another shape
+        self.due: Callable[[torch.Tensor], object] | None = None  # what get() must do first
 
     def get(self) -> torch.Tensor:
         """The tensor to compute with; zeros at first, allocated when first needed."""
         if self.tensor is None:
             self.tensor = torch.zeros(self.shape, device=device())
+        if self.due is not None:
+            due, self.due = self.due, None
+            due(self.tensor)
         if self.mirror_is_newer and self.mirror is not None:
             self.tensor.copy_(self.mirror)
             self.mirror_is_newer = False
         return self.tensor
 
+    def later(self, fill: Callable[[torch.Tensor], object]) -> None:
+        """Let `fill` overwrite the content, not before somebody asks for it."""
+        if self.shown or self.shared or self.tensor is None:
+            fill(self.get())
+        else:
+            self.mirror_is_newer, self.due = False, fill
+
     def set(self, value: torch.Tensor) -> None:
         """Take `value` as the content; views that users hold see it too."""
-        self.mirror_is_newer = False
+        self.mirror_is_newer, self.due = False, None
+        if value is self.tensor:
+            return
         if self.shown and self.tensor is not None and self.tensor.shape == value.shape:
             self.tensor.copy_(value)
         else:
@@ -50,6 +68,7 @@ class _Memory:
             return self
         view = _Memory(shape)
         view.tensor = self.get().view(shape)
+        view.shared = self.shared = True
         return view
 
     def host(self) -> Array:
@@ -72,6 +91,7 @@ class Blob:
 
     def __init__(self, shape: tuple[int, ...] = ()) -> None:
         self._data, self._diff = _Memory(shape), _Memory(shape)
+        self.kept = True  # a recorded graph may need the values as they are: not to be overwritten in place
 
     @property
     def data(self) -> Array:
@@ -93,6 +113,7 @@ class Blob:
         if tuple(tensor.shape) != self._diff.shape:
             self._diff = _Memory(tuple(tensor.shape))
         self._data.set(tensor)
+        self.kept = True
 
     @property
     def grad(self) -> torch.Tensor:
@@ -102,6 +123,29 @@ class Blob:
     @grad.setter
     def grad(self, tensor: torch.Tensor) -> None:
         self._diff.set(tensor)
+
+    def clear_grad(self) -> None:
+        """Zero the gradient; the first one added is stored instead, if nobody looks in between."""
+        self._diff.later(torch.Tensor.zero_)
+
+    def grad_and_beta(self) -> tuple[torch.Tensor, int]:
+        """The gradient to add to, and the beta of BLAS: 0 where it is to be overwritten instead."""
+        if self._diff.due is torch.Tensor.zero_ and self._diff.tensor is not None:
+            self._diff.due = None
+            return self._diff.tensor, 0
+        return self._diff.get(), 1
+
+    def add_grad(self, grad: torch.Tensor) -> None:
+        """Add to the gradient."""
+        tensor, beta = self.grad_and_beta()
+        if beta:
+            tensor.add_(grad)
+        else:
+            tensor.copy_(grad)
+
+    def grad_later(self, source: torch.Tensor) -> None:
+        """Let the gradient be what `source` holds now or, if nobody asks earlier, when somebody asks."""
+        self._diff.later(lambda tensor: tensor.copy_(source))
 
     @property
     def shown(self) -> bool:

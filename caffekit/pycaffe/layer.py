@@ -125,7 +125,7 @@ class Layer:
 
 
 def _input(blob: Blob, in_place: bool) -> torch.Tensor:
-    """The values to compute from; a copy where the result will be written over them, for the gradient's sake."""
+    """The values to compute from; for the gradient's sake a copy where the result is written over them."""
     value = blob.value.detach()
     return value.clone() if in_place and blob.shown else value
 
@@ -134,7 +134,7 @@ def _store(blob: Blob, grad: torch.Tensor | None, accumulate: bool) -> None:
     """Bottom diffs are overwritten; parameter diffs accumulate until the solver clears them."""
     if accumulate:
         if grad is not None:
-            blob.grad.add_(grad)
+            blob.add_grad(grad)
     elif grad is None:
         blob.grad.zero_()
     else:

@@ -9,12 +9,12 @@ import torch
 
 from caffekit.graph.shapes import spatial
 from caffekit.pycaffe.blob import Blob
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.direct import DirectLayer, Tensors, in_order
 
 CONVOLUTIONS = {1: torch.nn.functional.conv1d, 2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}
 
 
-class Convolution(Layer):
+class Convolution(DirectLayer):
     """Cross-correlation with learned filters; output size (H + 2 pad − (dilation (k−1) + 1)) / stride + 1.
 
     Bottoms (N, C, H, W), all of one shape → as many tops (N, num_output, H', W'), one filter bank for all.
@@ -34,12 +34,30 @@ class Convolution(Layer):
             )
         self.convolve = CONVOLUTIONS[axes]
         self.geometry = spatial(self.layer_param, axes)
+        self.group = self.layer_param.convolution_param.group
 
     def fillers(self) -> list[Any]:
         param = self.layer_param.convolution_param
         return [param.weight_filler, param.bias_filler][: 1 + param.bias_term]
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        param, g = self.layer_param.convolution_param, self.geometry
-        bias = params[1] if param.bias_term else None
-        return [self.convolve(x, params[0], bias, g.stride, g.pad, g.dilation, param.group) for x in bottom]
+        g, bias = self.geometry, params[1] if len(params) > 1 else None
+        return [
+            self.convolve(in_order(x), params[0], bias, g.stride, g.pad, g.dilation, self.group)
+            for x in bottom
+        ]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        g, weight = self.geometry, self.blobs[0].value
+        of_weight, of_bias = [*self.param_propagate_down, False][:2]
+        below = []
+        for x, grad, down in zip(bottom, grads, self.propagate_down, strict=True):
+            dx, dw, db = torch.ops.aten.convolution_backward(
+                *(in_order(grad), in_order(x), weight, [weight.shape[0]], g.stride, g.pad, g.dilation),
+                *(False, [0] * len(g.stride), self.group, [down, of_weight, of_bias]),
+            )
+            below.append(dx)
+            for index, gradient in ((0, dw), (1, db)):
+                if gradient is not None:
+                    self.accumulate(index, gradient)
+        return below

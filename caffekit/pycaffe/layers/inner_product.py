@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from caffekit.pycaffe.blob import Blob
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 
 
 def unit_rows_(weight: torch.Tensor, eps: float = 0.0) -> None:
@@ -17,7 +17,7 @@ def unit_rows_(weight: torch.Tensor, eps: float = 0.0) -> None:
         weight.div_((weight.square().sum(1, keepdim=True) + eps).sqrt_())
 
 
-class InnerProduct(Layer):
+class InnerProduct(DirectLayer):
     """y = x Wᵀ + b.
 
     Bottom (…, K…) → top (…, num_output): the axes from `axis` on are flattened to K.
@@ -47,3 +47,17 @@ class InnerProduct(Layer):
         x = bottom[0].flatten(param.axis)
         weight = params[0].t() if param.transpose else params[0]
         return [torch.nn.functional.linear(x, weight, params[1] if param.bias_term else None)]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        param, weight = self.layer_param.inner_product_param, self.blobs[0].value
+        x, grad = bottom[0].flatten(param.axis), grads[0]
+        rows, columns = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+        if self.param_propagate_down[0]:
+            total, beta = self.blobs[0].grad_and_beta()
+            sides = (columns.t(), rows) if param.transpose else (rows.t(), columns)
+            torch.addmm(total, *sides, beta=beta, out=total)
+        if param.bias_term and self.param_propagate_down[1]:
+            self.accumulate(1, rows.sum(0))
+        if not self.propagate_down[0]:
+            return [None]
+        return [torch.matmul(rows, weight.t() if param.transpose else weight).reshape(bottom[0].shape)]

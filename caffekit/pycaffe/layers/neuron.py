@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 from caffekit.pycaffe.layer import Layer
 
 
-class ReLU(Layer):
+class ReLU(DirectLayer):
     """y = max(x, 0) + negative_slope · min(x, 0). The gradient at 0 is negative_slope's.
 
     relu_param: negative_slope (0).
@@ -18,7 +21,15 @@ class ReLU(Layer):
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         slope = self.layer_param.relu_param.negative_slope
-        return [F.leaky_relu(bottom[0], slope) if slope else F.relu(bottom[0])]
+        if slope:
+            return [F.leaky_relu(bottom[0], slope, inplace=self.in_place)]
+        return [F.relu(bottom[0], inplace=self.in_place)]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        slope = self.layer_param.relu_param.negative_slope
+        if slope:
+            return [torch.ops.aten.leaky_relu_backward(grads[0], top[0], slope, slope > 0)]
+        return [torch.ops.aten.threshold_backward(grads[0], top[0], 0)]
 
 
 class Sigmoid(Layer):

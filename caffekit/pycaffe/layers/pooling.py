@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +12,12 @@ import torch.nn.functional as F
 from caffekit.formats.caffe_pb2 import PoolingParameter
 from caffekit.graph.shapes import Spatial, pooling_geometry
 from caffekit.pycaffe.blob import Blob
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.direct import DirectLayer, Tensors, in_order
 
 FLT_MAX = float(np.finfo(np.float32).max)
 
 
-class Pooling(Layer):
+class Pooling(DirectLayer):
     """Maxima or averages over windows of kernel_size, stride apart.
 
     Bottom (N, C, H, W) → top (N, C, H', W') with H' = ceil((H + 2 pad − k) / stride) + 1 (floor with
@@ -28,6 +29,8 @@ class Pooling(Layer):
     """
 
     type = "Pooling"
+    shape: tuple[int, ...] = ()
+    """The bottom's, for which size, geometry and as_torch hold."""
 
     def setup(self, bottom: Sequence[Blob]) -> None:
         self.average = self.layer_param.pooling_param.pool == PoolingParameter.AVE
@@ -36,19 +39,41 @@ class Pooling(Layer):
                 f"layer '{self.layer_param.name}': STOCHASTIC pooling is not implemented on the CPU"
             )
 
-    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        x = bottom[0]
-        tops, _ = self.top_shapes([tuple(x.shape)])
-        g = pooling_geometry(self.layer_param, tuple(x.shape))
-        size = tops[0][2:]
+    def formula(self, bottom: Tensors) -> bool:
         # torch's ceil mode is Caffe's rule except where it refuses the padding, or where stride > kernel
         # leaves windows beyond the image.
-        same = all(2 * p <= k and s <= k for k, s, p in zip(g.kernel, g.stride, g.pad, strict=True))
-        if same and _torch_size(x.shape[2:], g) == tuple(size):
-            if self.average:
-                return [F.avg_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=True)]
-            return [F.max_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=True)]
-        return [self._any_geometry(x, size, g)]
+        shape = tuple(bottom[0].shape)
+        if shape != self.shape:
+            self.shape, self.size = shape, self.top_shapes([shape])[0][0][2:]
+            self.geometry = g = pooling_geometry(self.layer_param, shape)
+            same = all(2 * p <= k and s <= k for k, s, p in zip(g.kernel, g.stride, g.pad, strict=True))
+            self.as_torch = same and _torch_size(shape[2:], g) == tuple(self.size)
+        return self.as_torch
+
+    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        if not self.formula(bottom):
+            return [self._any_geometry(bottom[0], self.size, self.geometry)]
+        g, x = self.geometry, in_order(bottom[0])
+        if self.average:
+            return [F.avg_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=True)]
+        return [self._maximum(x)]
+
+    def _maximum(self, x: torch.Tensor) -> torch.Tensor:
+        g = self.geometry
+        args = (g.kernel, g.stride, g.pad, [1, 1], True)
+        y, self.indices = torch.ops.aten.max_pool2d_with_indices(x, *args)
+        if not math.isfinite(y.sum().item()):  # in Caffe nan never wins, and −FLT_MAX beats −inf
+            x = x.nan_to_num(nan=-FLT_MAX, posinf=math.inf, neginf=-FLT_MAX)
+            y, self.indices = torch.ops.aten.max_pool2d_with_indices(x, *args)
+        result: torch.Tensor = y
+        return result
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        g, grad, x = self.geometry, in_order(grads[0]), in_order(bottom[0])
+        if self.average:
+            return [torch.ops.aten.avg_pool2d_backward(grad, x, g.kernel, g.stride, g.pad, True, True, None)]
+        args = (g.kernel, g.stride, g.pad, [1, 1], True, self.indices)
+        return [torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *args)]
 
     def _any_geometry(self, x: torch.Tensor, size: Sequence[int], g: Spatial) -> torch.Tensor:
         """Pad or cut so that exactly `size` windows fit, then pool without padding."""
