@@ -62,6 +62,6 @@ def _collect(parts: dict[str, list[Any]], arrays: Mapping[str, Any]) -> None:
 
 def _joined(parts: dict[str, list[Any]], items: int) -> Arrays:
     """Each blob's batches in one array, without what was padded."""
-    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    joined = {name: np.concatenate(arrays) if arrays else np.zeros(0) for name, arrays in parts.items()}
     surplus = max((len(array) for array in joined.values()), default=items) - items
     return {name: array[: len(array) - surplus] for name, array in joined.items()}

@@ -18,7 +18,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 
 def test_whole_pictures_by_default(files: tuple[str, str]) -> None:
-    """Resized to the input's size, where every crop is the whole: the mean over ten is over two mirror images."""
+    """Every crop of a picture that is resized to the input's size is the whole, or the whole mirrored."""
     classifier = caffe.Classifier(*files)
     image = np.random.RandomState(0).uniform(0, 1, (8, 8, 3)).astype(np.float32)
     (whole,) = classifier.predict([image], oversample=False)

@@ -85,7 +85,7 @@ def test_selective_search_brings_windows(
     detector: Any, pictures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "selective_search_ijcv_with_python.py").write_text(
-        "def get_windows(paths, cmd):\n    return [[(0, 0, 9, 9)] for path in paths if path.startswith('/')]\n"
+        "def get_windows(paths, cmd):\n    return [[(0, 0, 9, 9)] for path in paths if path[0] == '/']\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -15,12 +15,14 @@ from caffekit.pycaffe.proto import caffe_pb2
 
 NET = """
 name: "drawn"
-layer { name: "data" type: "Data" top: "data" top: "label" data_param { batch_size: 7 } include { phase: TRAIN } }
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { batch_size: 7 }
+  include { phase: TRAIN } }
 layer { name: "in" type: "Input" top: "data" exclude { phase: TRAIN } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { lr_mult: 2 }
   convolution_param { num_output: 4 kernel_size: 3 } }
 layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
+layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool"
+  pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
 layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip" inner_product_param { num_output: 5 } }
 """
 

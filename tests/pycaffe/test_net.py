@@ -146,3 +146,119 @@ def test_a_label_out_of_range_is_named(prototxt: str) -> None:
 def test_a_missing_file_is_pycaffes_error() -> None:
     with pytest.raises(RuntimeError, match="Could not open file nothing.prototxt"):
         caffe.Net("nothing.prototxt", caffe.TEST)
+
+
+# --- pycaffe's ways to call it ------------------------------------------------------------------------------
+
+
+def test_arguments_by_place_and_the_old_form(prototxt: str, tmp_path: Path) -> None:
+    path = tmp_path / "levels.prototxt"
+    path.write_text(
+        NET.replace(
+            'name: "relu" type: "ReLU"', 'name: "relu" type: "ReLU" include { min_level: 1 stage: "deploy" }'
+        )
+    )
+    net = caffe.Net(str(path), caffe.TEST, 1, ["deploy"])
+    assert "relu" in net.layer_dict
+    assert "relu" not in caffe.Net(str(path), caffe.TEST, 1).layer_dict
+    net.save(str(tmp_path / "a.caffemodel"))
+    again = caffe.Net(str(path), caffe.TEST, 1, ["deploy"], str(tmp_path / "a.caffemodel"))
+    np.testing.assert_array_equal(again.params["conv"][0].data, net.params["conv"][0].data)
+
+
+def test_the_old_form_warns(
+    prototxt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLOG_minloglevel", "1")
+    weights = str(tmp_path / "a.caffemodel")
+    caffe.Net(prototxt, caffe.TEST).save(weights)
+    assert caffe.Net(prototxt, weights, caffe.TRAIN).phase == caffe.TRAIN
+    assert "DEPRECATION WARNING - deprecated use of Python interface" in capsys.readouterr().err
+
+
+def test_backward_takes_diffs_and_gives_those_asked_for(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    net.forward()
+    diff = np.random.RandomState(0).uniform(-1, 1, (2, 5))
+    out = net.backward(diffs=["ip"], start="prob", end="ip", prob=diff)
+    np.testing.assert_array_equal(net.blobs["prob"].diff, diff.astype(np.float32))
+    assert set(out) == {"conv", "ip"}
+    with pytest.raises(Exception, match="Top diff arguments do not match net outputs"):
+        net.backward(ip=diff)
+    with pytest.raises(ValueError, match="nothing"):
+        net.forward(start="nothing")
+
+
+def test_backward_alone_is_that_at_what_the_bottoms_hold(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TRAIN)
+    values = np.random.RandomState(0).uniform(-1, 1, net.blobs["conv"].data.shape)
+    net.blobs["conv"].data[...] = values
+    net.blobs["ip"].diff[...] = diff = np.random.RandomState(1).uniform(-1, 1, (2, 5))
+    net.backward(start="ip", end="ip")
+    wanted = diff.T @ values.reshape(2, -1)
+    np.testing.assert_allclose(net.params["ip"][0].diff, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_forward_all_takes_any_number(prototxt: str) -> None:
+    """Real Caffe's own numbers are in test_io.py's record."""
+    net = caffe.Net(prototxt, caffe.TEST)
+    data = np.random.RandomState(0).uniform(-1, 1, (5, 3, 8, 8))
+    out = net.forward_all(blobs=["conv"], data=data)
+    assert out["conv"].shape == (5, 4, 6, 6)
+    one = net.forward(data=data[[4, 4]])
+    np.testing.assert_allclose(out["prob"][4], one["prob"][0], rtol=1e-6)
+    assert len(net.forward_all(data=data[:0])["prob"]) == 0
+
+
+def test_forward_all_refuses_one_number_for_a_batch(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TRAIN)
+    with pytest.raises(ValueError, match="blob 'acc' is one number for the whole batch"):
+        net.forward_all(data=np.zeros((4, 3, 8, 8)), label=np.zeros(4))
+
+
+MEMORY = """
+layer {
+  name: "memory" type: "MemoryData" top: "data" top: "label"
+  memory_data_param { batch_size: 2 channels: 1 height: 2 width: 3 }
+}
+layer { name: "quiet" type: "Silence" bottom: "label" }
+"""
+
+
+def test_input_arrays_come_in_batches(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(MEMORY)
+    net = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
+    data = np.arange(24, dtype=np.float32).reshape(4, 1, 2, 3)
+    net.set_input_arrays(data, np.arange(4, dtype=np.float32))
+    for start in (0, 2, 0):
+        np.testing.assert_array_equal(net.forward()["data"], data[start : start + 2])
+        np.testing.assert_array_equal(net.blobs["label"].data.ravel(), [start, start + 1])
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "message"),
+    [
+        (np.zeros((4, 1, 2, 3)), np.zeros(4, np.float32), "data array must be float32"),
+        (np.zeros((4, 1, 2, 3), np.float32), np.zeros(4), "labels array must be float32"),
+        (np.zeros((4, 2, 3), np.float32), np.zeros(4, np.float32), "data array must be 4-d"),
+        (np.zeros((3, 2, 1, 4), np.float32).T, np.zeros(4, np.float32), "data array must be C contiguous"),
+        (np.zeros((4, 1, 2, 2), np.float32), np.zeros(4, np.float32), "data array has wrong width"),
+        (np.zeros((3, 1, 2, 3), np.float32), np.zeros(3, np.float32), "must be a multiple of batch size"),
+        (np.zeros((4, 1, 2, 3), np.float32), np.zeros(2, np.float32), "must have the same first dimension"),
+    ],
+)
+def test_input_arrays_of_other_forms_are_refused(
+    tmp_path: Path, data: np.ndarray, labels: np.ndarray, message: str
+) -> None:
+    (tmp_path / "net.prototxt").write_text(MEMORY)
+    net = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
+    with pytest.raises(RuntimeError, match=message):
+        net.set_input_arrays(data, labels)
+
+
+def test_input_arrays_need_a_memory_layer(prototxt: str) -> None:
+    net = caffe.Net(prototxt, caffe.TEST)
+    with pytest.raises(
+        RuntimeError, match="first layer is a MemoryDataLayer; here it is 'data' of type Input"
+    ):
+        net.set_input_arrays(np.zeros((2, 3, 8, 8), np.float32), np.zeros(2, np.float32))

@@ -1,4 +1,4 @@
-"""Layers written in Python for `import caffe`: real Caffe's results for the same ones, and what goes wrong."""
+"""Layers written in Python for `import caffe`: equal to real Caffe's run of them, and what goes wrong."""
 
 from __future__ import annotations
 
