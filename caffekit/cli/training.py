@@ -23,7 +23,10 @@ def _devices(call: Call, gpu: str | None, cpu: bool, **train: Any) -> dict[str, 
 
 ENGINE = [
     click.option("--engine", type=click.Choice(["embedded", "bvlc"]), help="Engine.  [default: embedded]"),
-    click.option("--gpu", "-gpu", metavar="N[,N]|all", help="GPU.  [default: the first, else the CPU]"),
+    click.option(
+        "--gpu", "-gpu", metavar="N[,N]|all",
+        help="GPU, or several to train on together.  [default: the first, else the CPU]",
+    ),
     click.option("--cpu", is_flag=True, help="Use the CPU."),
     click.option("--caffe-python", type=PATH, help="Interpreter with real Caffe, for --engine bvlc."),
 ]

@@ -187,7 +187,7 @@ class TrainSettings(Section):
     engine: Literal["embedded", "bvlc"] = "embedded"
     """Our own pycaffe on PyTorch, or real BVLC Caffe."""
     gpu: int | list[int] | Literal["auto", "all", "none"] = "auto"
-    """auto: the first GPU where there is one, else the CPU; none: the CPU."""
+    """auto: the first GPU where there is one, else the CPU; none: the CPU; several train together."""
     weights: list[Path] = []
     """Models to start from."""
     snapshots: SnapshotSettings = SnapshotSettings()
