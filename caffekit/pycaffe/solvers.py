@@ -55,5 +55,5 @@ def get_solver(solver_file: Any) -> Solver:
     """The solver that a solver.prototxt asks for by its `type`."""
     solver_type = read_solver(Path(solver_file)).type
     if solver_type not in SOLVERS:
-        raise ValueError(f"Unknown solver type: {solver_type} (known: {', '.join(SOLVERS)})")
+        raise ValueError(f"Unknown solver type: {solver_type} (known types: {', '.join(sorted(SOLVERS))})")
     return SOLVERS[solver_type](solver_file)
