@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from caffekit.graph.rules_forks import depthwise_group
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layers.convolution import Convolution
@@ -23,10 +21,6 @@ class DepthwiseConvolution(Convolution):
     def setup(self, bottom: Sequence[Blob]) -> None:
         super().setup(bottom)
         self.group = depthwise_group(self.layer_param, bottom[0].shape[1])
-
-    def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        g, bias = self.geometry, params[1] if self.layer_param.convolution_param.bias_term else None
-        return [self.convolve(x, params[0], bias, g.stride, g.pad, g.dilation, self.group) for x in bottom]
 
 
 class ConvolutionDepthwise(DepthwiseConvolution):
