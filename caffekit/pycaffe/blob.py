@@ -31,6 +31,7 @@ class _Memory:
         self.mirror_is_newer = False
         self.shown = False  # a numpy view of this memory is out: its address must stay
         self.shared = False  # another _Memory sees the same values in another shape
+        self.borrowed = False  # the tensor is also another memory's: nobody may write into it
         self.due: Callable[[torch.Tensor], object] | None = None  # what get() must do first
 
     def get(self) -> torch.Tensor:
@@ -52,7 +53,7 @@ class _Memory:
         else:
             self.mirror_is_newer, self.due = False, fill
 
-    def set(self, value: torch.Tensor) -> None:
+    def set(self, value: torch.Tensor, borrowed: bool = False) -> None:
         """Take `value` as the content; views that users hold see it too."""
         self.mirror_is_newer, self.due = False, None
         if value is self.tensor:
@@ -61,6 +62,7 @@ class _Memory:
             self.tensor.copy_(value)
         else:
             self.tensor, self.shape, self.shown = value, tuple(value.shape), False
+            self.borrowed = borrowed
 
     def seen_as(self, shape: tuple[int, ...]) -> _Memory:
         """The same memory in another shape of as many values."""
@@ -75,8 +77,9 @@ class _Memory:
         """A writable view of the content."""
         tensor = self.get()
         if tensor.device.type == "cpu":
-            if not tensor.is_contiguous():
-                self.tensor = tensor = tensor.contiguous()
+            if self.borrowed or not tensor.is_contiguous():
+                self.tensor = tensor = tensor.clone(memory_format=torch.contiguous_format)
+                self.borrowed = False
             self.shown = True
             return tensor.numpy()
         if self.mirror is None or self.mirror.shape != tensor.shape:
@@ -123,6 +126,15 @@ class Blob:
     @grad.setter
     def grad(self, tensor: torch.Tensor) -> None:
         self._diff.set(tensor)
+
+    def set_grad(self, tensor: torch.Tensor, borrowed: bool) -> None:
+        """Take `tensor` as the gradient; a `borrowed` one is another blob's too: copied before it is shown."""
+        self._diff.set(tensor, borrowed)
+
+    def drop_grad(self) -> None:
+        """Free a gradient that the next backward pass will overwrite, unless somebody looks at it."""
+        if not self._diff.shown:
+            self._diff = _Memory(self.shape)
 
     def clear_grad(self) -> None:
         """Zero the gradient; the first one added is stored instead, if nobody looks in between."""

@@ -20,6 +20,8 @@ class DirectLayer(Layer):
 
     needs_bottom = False
     """backward reads the bottoms' values, so that an in-place result must not be written over them."""
+    needs_top = False
+    """backward reads the tops' values: what works in place behind this layer must not overwrite them."""
     in_place = False
     """The result may be written over the bottom; set for each forward."""
 
@@ -53,7 +55,7 @@ class DirectLayer(Layer):
                 inputs[0] = inputs[0].clone()  # the result is about to be written into this memory
             for blob, output in zip(top, outputs, strict=True):
                 blob.value = output
-                blob.kept = False
+                blob.kept = self.needs_top
         self._saved = None
         if keep_graph and self._has_gradient():
             self._held = inputs, [blob.value for blob in top]
@@ -62,13 +64,15 @@ class DirectLayer(Layer):
 
     def run_backward(self, top: Sequence[Blob], bottom: Sequence[Blob]) -> None:
         if self._held is None or not self._has_gradient():
+            self.in_place = False
             super().run_backward(top, bottom)
             return
+        above = [blob.grad for blob in top]
         with torch.no_grad():
-            grads = self.backward(*self._held, [blob.grad for blob in top])
+            grads = self.backward(*self._held, above)
         for blob, grad, down in zip(bottom, grads, self.propagate_down, strict=True):
             if down and grad is not None:
-                blob.grad = grad
+                blob.set_grad(grad, borrowed=any(grad is other for other in above))
 
 
 def in_order(x: torch.Tensor) -> torch.Tensor:

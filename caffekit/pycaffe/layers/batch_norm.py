@@ -10,11 +10,11 @@ import torch.nn.functional as F
 
 from caffekit.formats.caffe_pb2 import TEST
 from caffekit.pycaffe.blob import Blob
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 from caffekit.pycaffe.fillers import constant
-from caffekit.pycaffe.layer import Layer
 
 
-class BatchNorm(Layer):
+class BatchNorm(DirectLayer):
     """y = (x − mean) / sqrt(variance + eps) per channel, without factors or terms (Scale has those).
 
     Bottom (N, C, …) → top of the same shape; may work in place.
@@ -26,6 +26,7 @@ class BatchNorm(Layer):
     """
 
     type = "BatchNorm"
+    needs_top = True
 
     def setup(self, bottom: Sequence[Blob]) -> None:
         param = self.layer_param.batch_norm_param
@@ -49,13 +50,25 @@ class BatchNorm(Layer):
         mean_sum, variance_sum, weight = (blob.value for blob in self.blobs)
         if self.use_global_stats:
             factor = torch.where(weight == 0, 0.0, 1 / weight)
+            self.deviation = (variance_sum * factor + param.eps).rsqrt()
             return [F.batch_norm(x, mean_sum * factor, variance_sum * factor, eps=param.eps)]
         # With momentum 1 torch's running statistics are the batch's own mean and unbiased variance.
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(variance_sum)
-        y = torch.batch_norm(x, None, None, mean, variance, True, 1.0, param.eps, False)
+        y, _, self.deviation = torch.native_batch_norm(x, None, None, mean, variance, True, 1.0, param.eps)
         if x.numel() == x.shape[1]:
             variance = torch.zeros_like(variance)  # of a single value; torch divides by 0 there
         with torch.no_grad():
             for total, new in ((mean_sum, mean), (variance_sum, variance), (weight, 1.0)):
                 total.mul_(param.moving_average_fraction).add_(new)
         return [y]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        ones, zeros = torch.ones_like(self.deviation), torch.zeros_like(self.deviation)
+        training = not self.use_global_stats
+        # The gradient of normalising y, which has mean 0 and deviation 1 already, times 1 / deviation of x:
+        # so that x need not be kept.
+        grad, _, _ = torch.ops.aten.native_batch_norm_backward(
+            *(grads[0], top[0], self.deviation, zeros, ones, zeros, ones, training, 0.0),
+            [True, False, False],
+        )
+        return [grad]

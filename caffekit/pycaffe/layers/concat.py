@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.direct import DirectLayer, Tensors, in_order
 
 
-class Concat(Layer):
+class Concat(DirectLayer):
     """Bottoms that agree but for one axis → top with all of them along that axis.
 
     concat_param: axis (1), or the legacy concat_dim.
@@ -16,5 +18,12 @@ class Concat(Layer):
     type = "Concat"
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
+        return [torch.cat(bottom, self._axis())]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        parts = torch.split(grads[0], [x.shape[self._axis()] for x in bottom], self._axis())
+        return [in_order(part).clone() if len(parts) == 1 else in_order(part) for part in parts]
+
+    def _axis(self) -> int:
         param = self.layer_param.concat_param
-        return [torch.cat(bottom, param.concat_dim if param.HasField("concat_dim") else param.axis)]
+        return int(param.concat_dim if param.HasField("concat_dim") else param.axis)

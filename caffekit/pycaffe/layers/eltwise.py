@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from caffekit.formats.caffe_pb2 import EltwiseParameter
-from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 
 
-class Eltwise(Layer):
+class Eltwise(DirectLayer):
     """Element by element: Σ coeff · x, Π x, or max x.
 
     Bottoms of one shape → top of that shape.
@@ -20,6 +21,9 @@ class Eltwise(Layer):
     """
 
     type = "Eltwise"
+
+    def formula(self, bottom: Tensors) -> bool:
+        return bool(self.layer_param.eltwise_param.operation == EltwiseParameter.SUM)
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param = self.layer_param.eltwise_param
@@ -32,11 +36,17 @@ class Eltwise(Layer):
             for x in bottom[2:]:
                 y = y * x
             return [y]
-        coefficients = list(param.coeff) or [1.0] * len(bottom)
+        coefficients = self._coefficients()
         y = bottom[0] if coefficients[0] == 1 else bottom[0] * coefficients[0]
         for x, coefficient in zip(bottom[1:], coefficients[1:], strict=True):
             y = torch.add(y, x, alpha=coefficient)
         return [y]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        return [grads[0] if factor == 1 else grads[0] * factor for factor in self._coefficients()]
+
+    def _coefficients(self) -> list[float]:
+        return list(self.layer_param.eltwise_param.coeff) or [1.0] * len(self.layer_param.bottom)
 
 
 def _maximum(bottom: list[torch.Tensor]) -> torch.Tensor:

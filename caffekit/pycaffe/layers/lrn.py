@@ -54,7 +54,7 @@ class LRN(DirectLayer):
         if beta != 0.75:
             return x * self.scale.pow(-beta)
         root = self.scale.rsqrt()  # s^−3/4 = s^−1/2 · (s^−1/2)^1/2: much cheaper than a power
-        return root.sqrt().mul_(root).mul_(x)
+        return (root.sqrt() * root).mul_(x)
 
     def _sum(self, x: torch.Tensor) -> torch.Tensor:
         """Sums over n channels around each; or means over n × n windows, padding included."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 from caffekit.pycaffe.fillers import constant
 from caffekit.pycaffe.layer import Layer
 
 
-class Scale(Layer):
+class Scale(DirectLayer):
     """y = x · factor (+ term), both repeated over the axes that they do not cover.
 
     Bottom (…), or two: the second one is the factor. Top as the first bottom; may work in place.
@@ -21,17 +23,35 @@ class Scale(Layer):
     """
 
     type = "Scale"
+    needs_bottom = True
 
     def fillers(self) -> list[Any]:
         param = self.layer_param.scale_param
         factors = [param.filler if param.HasField("filler") else constant(1)]
         return factors * (len(self.layer_param.bottom) == 1) + [param.bias_filler] * param.bias_term
 
+    def formula(self, bottom: Tensors) -> bool:
+        # A factor for each channel: batch normalisation with mean 0 and deviation 1 has this gradient.
+        param = self.layer_param.scale_param
+        x = bottom[0]
+        return len(bottom) == 1 and x.dim() > 1 and param.axis == 1 and self.blobs[0].shape == x.shape[1:2]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        factor = self.blobs[0].value
+        zeros, ones = torch.zeros_like(factor), torch.ones_like(factor)
+        grad, *of_params = torch.ops.aten.native_batch_norm_backward(
+            *(grads[0], bottom[0], factor, zeros, ones, None, None, False, 0.0), [True, True, True]
+        )
+        for index, wanted in enumerate(self.param_propagate_down):
+            if wanted:
+                self.accumulate(index, of_params[index])
+        return [grad]
+
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param = self.layer_param.scale_param
         factor, *terms = [*bottom[1:], *params]
-        y = bottom[0] * along(factor, bottom[0], param.axis)
-        return [y + along(terms[0], y, param.axis) if terms else y]
+        x, factor = bottom[0], along(factor, bottom[0], param.axis)
+        return [torch.addcmul(along(terms[0], x, param.axis), x, factor) if terms else x * factor]
 
 
 class Bias(Layer):
