@@ -68,8 +68,8 @@ def differences(f: Callable[[], float], x: np.ndarray, step: float = 1e-6) -> np
     return out
 
 
-def relu6(x: Arrays, _: Arrays) -> Arrays:
-    return [np.minimum(np.where(x[0] > 0, x[0], 0.25 * x[0]), 6)]
+def relu6(slope: float) -> Callable[[Arrays, Arrays], Arrays]:
+    return lambda x, _: [np.minimum(np.where(x[0] > 0, x[0], slope * x[0]), 6)]
 
 
 def convolution(stride: int, pad: int, dilation: int) -> Callable[[Arrays, Arrays], Arrays]:
@@ -110,7 +110,8 @@ def l1(x: Arrays, _: Arrays) -> Arrays:
 
 DW = "num_output: 3 kernel_size: 3"
 CASES: list[tuple[str, list[tuple[int, ...]], list[tuple[int, ...]], Any]] = [
-    ('type: "ReLU6" top: "y" relu6_param { negative_slope: .25 }', [(3, 4, 5)], [], relu6),
+    ('type: "ReLU6" top: "y" relu6_param { negative_slope: .25 }', [(3, 4, 5)], [], relu6(0.25)),
+    ('type: "ReLU6" top: "y" relu6_param { negative_slope: -.5 }', [(3, 4, 5)], [], relu6(-0.5)),
     ('type: "ReLU6" top: "y"', [(3, 4)], [], lambda x, _: [np.clip(x[0], 0, 6)]),
     (
         f'type: "DepthwiseConvolution" top: "y" convolution_param {{ {DW} group: 3 pad: 1 stride: 2 }}',
@@ -167,6 +168,27 @@ def test_layers_whose_gradient_is_their_formulas(case: Any) -> None:
 
     for got, x in zip(input_diffs + param_diffs, inputs + params, strict=True):
         np.testing.assert_allclose(got, differences(value, x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0, 0.5])
+def test_relu6_in_place(slope: float) -> None:
+    """After a layer whose result it overwrites: the same values and gradient as beside it."""
+    x = np.random.RandomState(8).uniform(-9, 9, (3, 4))
+    results = []
+    for top in ("c", "y"):
+        text = (
+            'type: "Power" top: "c" power_param { scale: 2 } } layer { name: "r" type: "ReLU6" bottom: "c"'
+            f' top: "{top}" relu6_param {{ negative_slope: {slope} }}'
+        )
+        net = make(text, x.shape)
+        net.blobs["in0"].data[...] = x
+        net.forward()
+        net.blobs[top].diff[...] = 1
+        net._backward(len(net.layers) - 1, 0)
+        results.append((net.blobs[top].data.copy(), net.blobs["in0"].diff.copy()))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+    np.testing.assert_array_equal(results[0][1], np.where(2 * x >= 6, 0, np.where(x > 0, 2, 2 * slope)))
 
 
 def test_relu6_at_its_corners() -> None:
