@@ -9,15 +9,12 @@ import os
 import runpy
 import sys
 
-import caffekit.pycaffe as caffe
+from caffekit.pycaffe.alias import alias_caffe
 
 
 def main() -> None:
     """Alias the modules, then run the script as if it had been started itself."""
-    ours = caffe.__name__
-    for name, module in list(sys.modules.items()):
-        if name == ours or name.startswith(ours + "."):
-            sys.modules["caffe" + name[len(ours) :]] = module
+    alias_caffe()
     del sys.argv[0]
     sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -134,4 +134,4 @@ def crop(top_from: Top, top_to: Top) -> Any:
         if not right:
             raise AssertionError(what)
     offset = (-np.round(np.atleast_1d(shift)).astype(int)).tolist()
-    return L.Crop(top_from, top_to, crop_param={"axis": (axis or 0) + 1, "offset": offset})
+    return L.Crop(top_from, top_to, crop_param={"axis": 2 if axis is None else axis + 1, "offset": offset})
