@@ -11,13 +11,12 @@ import numpy as np
 from google.protobuf.message import Message
 
 from caffekit.formats.caffe_pb2 import TEST
-from caffekit.formats.prototxt import read_net
 from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import build
 from caffekit.pycaffe.labels import LabelError
-from caffekit.pycaffe.log import log
+from caffekit.pycaffe.net_source import in_state, read_network, warn_of_old_form
 from caffekit.pycaffe.snapshot import write_hdf5_net
 
 Hook = Callable[[int], Any]
@@ -40,12 +39,12 @@ class Net:
     ) -> None:
         if isinstance(phase, str | Path):  # the old form, in which the weights come second
             phase, level, weights = level, 0, str(phase)
-            _deprecated(network_file, phase, weights)
+            warn_of_old_form(network_file, phase, weights)
         param = read_network(network_file)
         if weights and not Path(weights).is_file():
             raise RuntimeError(f"Could not open file {weights}")
         if phase is not None or not isinstance(network_file, Message):
-            param = _in_state(param, TEST if phase is None else phase, level, stages or [])
+            param = in_state(param, TEST if phase is None else phase, level, stages or [])
         self._message = type(param)  # BVLC's NetParameter, or a fork's
         built = build(param)
         self.name, self.phase = built.name, built.phase
@@ -63,6 +62,9 @@ class Net:
         self.inputs = [
             top for layer in built.layers if layer.type == "Input" for top in layer.layer_param.top
         ]
+        index = {name: i for i, name in enumerate(built.blobs)}
+        self._blobs = list(built.blobs.values())
+        self._inputs, self._outputs = [index[n] for n in self.inputs], [index[n] for n in self.outputs]
         self._wiring = list(zip(built.bottoms, built.tops, built.need_backward, strict=True))
         self._hooks: dict[str, list[Hook]] = {}
         self.debug_info = False
@@ -70,6 +72,14 @@ class Net:
             debug_info.attach(self)
         if weights:
             self.copy_from(str(weights))
+
+    def _bottom_ids(self, layer: int) -> list[int]:
+        """The bottoms of a layer as places in _blob_names."""
+        return [self._blob_names.index(name) for name in self._wiring[layer][0]]
+
+    def _top_ids(self, layer: int) -> list[int]:
+        """The tops of a layer as places in _blob_names."""
+        return [self._blob_names.index(name) for name in self._wiring[layer][1]]
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -262,30 +272,3 @@ class Net:
     def share_with(self, other: Net) -> None:
         """Use the parameter values of `other`'s layers of the same names, in the same memory."""
         net_weights.share_with(self, other)
-
-
-def _deprecated(network_file: Any, phase: int, weights: str) -> None:
-    for source, text in (
-        ("139", "DEPRECATION WARNING - deprecated use of Python interface"),
-        ("140", 'Use this instead (with the named "weights" parameter):'),
-        ("142", f"Net('{network_file}', {phase}, weights='{weights}')"),
-    ):
-        log(f"_caffe.cpp:{source}", text, "W")
-
-
-def _in_state(net: Any, phase: int, level: int, stages: Sequence[str]) -> Any:
-    """A copy of `net` in this state; stages add up."""
-    out = type(net)()
-    out.CopyFrom(net)
-    out.state.phase, out.state.level = phase, level
-    out.state.stage.extend(stages)
-    return out
-
-
-def read_network(network_file: Any) -> Any:
-    """A NetParameter, read from a file or as it is; RuntimeError, as pycaffe's, if there is no such file."""
-    if isinstance(network_file, Message):
-        return network_file
-    if not Path(network_file).is_file():
-        raise RuntimeError(f"Could not open file {network_file}")
-    return read_net(Path(network_file), log)

@@ -7,7 +7,8 @@ from typing import Any
 from caffekit.formats import caffe_log
 from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetState
 from caffekit.pycaffe.log import log
-from caffekit.pycaffe.net import Net, read_network
+from caffekit.pycaffe.net import Net
+from caffekit.pycaffe.net_source import read_network
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 

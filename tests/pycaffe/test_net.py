@@ -262,3 +262,12 @@ def test_input_arrays_need_a_memory_layer(prototxt: str) -> None:
         RuntimeError, match="first layer is a MemoryDataLayer; here it is 'data' of type Input"
     ):
         net.set_input_arrays(np.zeros((2, 3, 8, 8), np.float32), np.zeros(2, np.float32))
+
+
+def test_places_of_blobs(prototxt: str) -> None:
+    """pycaffe's own inner names, which scripts that convert nets read."""
+    net = caffe.Net(prototxt, caffe.TEST)
+    assert net._blobs[net._inputs[0]] is net.blobs["data"]
+    assert [net._blob_names[i] for i in net._outputs] == net.outputs
+    assert [net._top_ids(i) for i in range(5)] == [[0], [1], [1], [2], [3]]
+    assert [net._bottom_ids(i) for i in range(5)] == [[], [0], [1], [1], [2]]
