@@ -16,6 +16,7 @@ from caffekit.formats.caffe_pb2 import NetParameter, SolverState
 from caffekit.formats.upgrade import silent, upgrade_net
 from caffekit.formats.upgrade_v0 import Say
 from caffekit.formats.weights_h5 import SIGNATURE, is_hdf5, read_hdf5, read_hdf5_state, write_hdf5_state
+from caffekit.formats.wire import has_more_fields
 
 __all__ = [
     "blob_array",
@@ -31,6 +32,9 @@ __all__ = [
 
 LIMIT = 2**31 - 1
 """Bytes that one protobuf message can have."""
+
+MAX_FIELDS = 200_000
+"""The nets with the most layers have some 20,000; this many take 200 MB at most."""
 
 LFS = b"version https://git-lfs"
 
@@ -99,6 +103,8 @@ def parse_binary(path: Path, message: Any, what: str) -> Any:
         raise FormatError(f"{path}: a Git LFS pointer, not the file itself", "fetch it with `git lfs pull`")
     if not data:
         raise FormatError(f"{path}: the file is empty, not {what}")
+    if has_more_fields(data, message.DESCRIPTOR, MAX_FIELDS):
+        raise FormatError(f"{path}: not {what}: it has more than {MAX_FIELDS} fields")
     try:
         message.ParseFromString(data)
     except DecodeError as error:

@@ -13,6 +13,9 @@ from caffekit.pycaffe.mode import solver_rank
 LEVELS = {"I": 0, "W": 1, "E": 2}
 """glog's severities; GLOG_minloglevel names the lowest one that is written."""
 
+LONGEST = 29998
+"""Where glog cuts a message off, a large net's prototxt for one."""
+
 
 def is_logged(severity: str = "I") -> bool:
     """Whether lines of this severity are written; of processes that train together, by the first only."""
@@ -24,13 +27,18 @@ def is_logged(severity: str = "I") -> bool:
 def log(source: str, message: str, severity: str = "I") -> None:
     """Write one line; `source` is the file and line of BVLC Caffe that prints it."""
     if is_logged(severity):
-        sys.stderr.write(caffe_log.line(message, source, severity) + "\n")
+        _write(caffe_log.line(message, source, severity))
 
 
 def log_message(source: str, title: str, message: Any) -> None:
     """Write `title` and, below it, a protobuf message as C++ prints it."""
     if is_logged():
-        sys.stderr.write(caffe_log.line(title, source) + "\n" + debug_string(message))
+        _write(caffe_log.line(title, source) + "\n" + debug_string(message))
+
+
+def _write(text: str) -> None:
+    text = text[:LONGEST]
+    sys.stderr.write(text if text.endswith("\n") else text + "\n")
 
 
 def log_creating(layer: str) -> None:

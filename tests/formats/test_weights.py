@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from caffekit.errors import CaffekitError, DataError, FormatError
+from caffekit.formats.blobs import _varint
 from caffekit.formats.caffe_pb2 import BlobProto, LayerParameter, NetParameter, SolverState
 from caffekit.formats.weights import (
     blob_array,
@@ -183,3 +184,63 @@ def test_published_weights_are_read(shared: Path) -> None:
 def test_reading_needs_no_torch() -> None:
     code = "import sys, caffekit.formats.weights; print('torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        field(100, b"") * 200_001,
+        field(2, b"") * 200_001,
+        field(100, field(6, b"") * 200_001),
+        field(100, field(7, b"") * 200_001),
+        field(2, field(1, field(50, b"")) * 100_001),
+        b"\x98\x06\x01" * 200_001,
+    ],
+    ids=["layers", "old layers", "specs", "blobs", "oldest blobs", "unknown numbers"],
+)
+def test_files_of_countless_fields_are_not_parsed(tmp_path: Path, content: bytes) -> None:
+    """Each takes a few bytes on disk and hundreds in memory."""
+    (tmp_path / "a.caffemodel").write_bytes(content)
+    with pytest.raises(FormatError, match="it has more than 200000 fields"):
+        read_caffemodel(tmp_path / "a.caffemodel")
+
+
+def test_many_values_are_no_fields(tmp_path: Path) -> None:
+    """Floats that are not packed, as files of 2013 may have them, count as what they are."""
+    one = b"\x2d" + np.float32(1.5).tobytes()
+    blob = BlobProto.FromString(one * 300_000)
+    blob.shape.dim.append(300_000)
+    layer = LayerParameter(name="a").SerializeToString() + field(7, blob.SerializeToString())
+    (tmp_path / "a.caffemodel").write_bytes(field(100, layer))
+    assert blob_array(read_caffemodel(tmp_path / "a.caffemodel").layer[0].blobs[0]).shape == (300_000,)
+
+
+def test_damage_never_crashes(tmp_path: Path) -> None:
+    """Truncated, flipped and random bytes: a net or a FormatError, and no memory to speak of."""
+    whole = net(VALUES, VALUES[0]).SerializeToString()
+    random, refused = np.random.RandomState(0), 0
+    for trial in range(600):
+        data = bytearray(whole if trial % 3 else random.bytes(200))
+        if trial % 3 == 1:
+            data = data[: random.randint(len(data))]
+        for at in random.randint(0, len(data), 3) if trial % 3 == 2 else ():
+            data[at] = random.randint(256)
+        (tmp_path / "a.caffemodel").write_bytes(data)
+        try:
+            read_caffemodel(tmp_path / "a.caffemodel")
+        except FormatError as error:
+            refused += 1
+            assert "\n" not in error.message
+    assert refused > 200
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 2**40, 2**63 - 1])
+def test_lengths_that_no_file_has(tmp_path: Path, size: int) -> None:
+    (tmp_path / "a.caffemodel").write_bytes(_varint(100 << 3 | 2) + _varint(size) + b"\0" * 10)
+    with pytest.raises(FormatError, match="or cut off"):
+        read_caffemodel(tmp_path / "a.caffemodel")

@@ -18,7 +18,7 @@ import pytest
 from caffekit.formats.caffe_pb2 import NetParameter
 from caffekit.formats.prototxt import parse
 from caffekit.formats.prototxt_text import debug_string
-from caffekit.pycaffe.log import log
+from caffekit.pycaffe.log import log, log_message
 
 from .log_case import differences, lines, log_of, run
 
@@ -110,6 +110,12 @@ def test_glogs_minimum_level(level: str, severities: str, monkeypatch: Any, caps
     for severity in "IWE":
         log("a.cpp:1", "text", severity)
     assert [line[0] for line in capsys.readouterr().err.splitlines()] == list(severities)
+
+
+def test_long_messages_are_cut_off_as_glog_does(monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setenv("GLOG_minloglevel", "0")
+    log_message("net.cpp:53", "Title: ", NetParameter(name="n" * 40000))
+    assert len(capsys.readouterr().err) == 29999
 
 
 def test_messages_look_as_in_cpp() -> None:
