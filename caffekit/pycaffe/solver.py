@@ -231,13 +231,19 @@ def is_root() -> bool:
 
 
 def _parameter(solver_file: Any) -> Any:
-    """The solver's own copy of its parameters, from a file or as they are."""
+    """The solver's own copy of its parameters, from a file or as they are; not a fork's options."""
     param = SolverParameter()
     if isinstance(solver_file, SolverParameter):
         param.CopyFrom(solver_file)
-    else:
-        param.CopyFrom(read_solver(Path(solver_file), log))
-        default_prefix(param, Path(solver_file))
+        return param
+    read = read_solver(Path(solver_file), log)
+    known = SolverParameter.DESCRIPTOR.fields_by_name
+    if theirs := [field.name for field, _ in read.ListFields() if field.name not in known]:
+        raise ValueError(
+            f"{solver_file}: {', '.join(theirs)}: of a fork of Caffe, not supported here (leave it out)"
+        )
+    param.CopyFrom(read)
+    default_prefix(param, Path(solver_file))
     return param
 
 

@@ -126,6 +126,13 @@ def test_misspelled_options_are_named_with_line_and_column() -> None:
         caffe.get_solver("solver.prototxt")
 
 
+def test_a_forks_option_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ssd.prototxt"
+    path.write_text('net: "n" eval_type: "detection"')
+    with pytest.raises(ValueError, match=r"ssd.prototxt: eval_type: of a fork of Caffe, not supported"):
+        caffe.get_solver(str(path))
+
+
 def test_a_policy_is_only_needed_to_train() -> None:
     """Scripts build solvers for their nets alone; BVLC complains at the first update."""
     made = solver()
