@@ -7,12 +7,18 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from caffekit.pycaffe.mode import device, set_multiprocess, solver_count, solver_rank
+
+MEET = timedelta(minutes=10)
+WAIT = timedelta(days=7)
+"""The others wait while the first process tests; PyTorch's 10 minutes are too short for that."""
 
 
 def has_nccl() -> bool:
@@ -40,6 +46,7 @@ class NCCL:
         self._due = _last_uses(solver.net)
         if not dist.is_initialized():
             _join(os.fsdecode(uid))
+        self._group = _patient_group()
         if (met := dist.get_world_size()) != solver_count():
             raise RuntimeError(f"NCCL: {met} processes have met, but set_solver_count said {solver_count()}")
 
@@ -53,13 +60,14 @@ class NCCL:
     def bcast(self) -> None:
         """Give every process the first one's parameters."""
         flat = _flat([blob.value for blob, *_ in self._solver.net.learnable])
-        dist.broadcast(flat, 0)
+        dist.broadcast(flat, 0, self._group)
         _spread(flat, [blob.value for blob, *_ in self._solver.net.learnable])
 
     def __call__(self, layer: int) -> None:
         """After the backward pass of `layer`: begin to sum the gradients that no later layer adds to."""
         if self._solver.param.iter_size == 1:
-            self._begun += [dist.all_reduce(blob.grad, async_op=True) for blob in self._due.get(layer, [])]
+            for blob in self._due.get(layer, []):
+                self._begun.append(dist.all_reduce(blob.grad, group=self._group, async_op=True))
 
     def on_start(self) -> None:
         """Nothing: an iteration begins without the others."""
@@ -73,7 +81,7 @@ class NCCL:
             self._begun = []
         elif grads:
             flat = _flat(grads)
-            dist.all_reduce(flat)
+            dist.all_reduce(flat, group=self._group)
             _spread(flat, grads)
         for grad in grads:
             grad.mul_(1 / solver_count())
@@ -81,16 +89,27 @@ class NCCL:
 
 def _join(uid: str) -> None:
     """Meet the other processes."""
-    backend = "nccl" if device().type == "cuda" else "gloo"
+    backend = "gloo"
+    if device().type == "cuda":
+        backend = "nccl"
+        torch.cuda.set_device(device())
     if uid:
         if sys.platform == "linux":
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here: nothing leaves the machine
-        dist.init_process_group(backend, init_method=uid, rank=solver_rank(), world_size=solver_count())
+        dist.init_process_group(
+            backend, init_method=uid, rank=solver_rank(), world_size=solver_count(), timeout=MEET
+        )
     elif "RANK" in os.environ:
-        dist.init_process_group(backend)
+        dist.init_process_group(backend, timeout=MEET)
     else:
         raise RuntimeError("NCCL: give it a new_uid(), or start the processes with torchrun")
     atexit.register(_leave)
+
+
+@cache
+def _patient_group() -> Any:
+    """All processes, with more patience than they had to meet."""
+    return dist.new_group(timeout=WAIT)
 
 
 def _leave() -> None:
