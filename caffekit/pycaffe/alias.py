@@ -7,6 +7,8 @@ import sys
 
 LATE = ("coord_map", "draw")
 """Submodules that, as in pycaffe, only `import caffe.NAME` brings."""
+SAME = ("_caffe", "pycaffe")
+"""Modules of pycaffe whose contents are all in ours."""
 
 
 def alias_caffe() -> None:
@@ -23,3 +25,5 @@ def alias_caffe() -> None:
     for name, module in list(sys.modules.items()):
         if name == ours or name.startswith(ours + "."):
             sys.modules["caffe" + name[len(ours) :]] = module
+    for name in SAME:
+        sys.modules[f"caffe.{name}"] = sys.modules[ours]

@@ -166,8 +166,9 @@ class Net:
         for name, value in given.items():
             blob = self.blobs[name]
             if np.shape(value)[:1] != blob.shape[:1]:
+                what = "Input" if part == "data" else "Diff"
                 raise Exception(
-                    f"'{name}' is not batch sized: got {np.shape(value)}, the blob is {blob.shape}"
+                    f"{what} is not batch sized: got {np.shape(value)} for '{name}' of shape {blob.shape}"
                 )
             getattr(blob, part)[...] = value
 

@@ -26,7 +26,9 @@ def batches(net: Any, arrays: Mapping[str, Any]) -> Iterator[Arrays]:
 
 
 def count(arrays: Mapping[str, Any]) -> int:
-    """How many items the arrays have."""
+    """How many items the arrays have; ValueError if there are none."""
+    if not arrays:
+        raise ValueError("forward_all and forward_backward_all need arrays of inputs, by keyword")
     return len(next(iter(arrays.values())))
 
 

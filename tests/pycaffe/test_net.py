@@ -214,6 +214,9 @@ def test_forward_all_refuses_one_number_for_a_batch(prototxt: str) -> None:
     net = caffe.Net(prototxt, caffe.TRAIN)
     with pytest.raises(ValueError, match="blob 'acc' is one number for the whole batch"):
         net.forward_all(data=np.zeros((4, 3, 8, 8)), label=np.zeros(4))
+    for method in (net.forward_all, net.forward_backward_all):
+        with pytest.raises(ValueError, match="need arrays of inputs, by keyword"):
+            method()
 
 
 MEMORY = """

@@ -277,6 +277,8 @@ else:
     alias_caffe()
     import caffe, caffe.draw, caffe.coord_map, caffe.proto.caffe_pb2
     from caffe import layers as L, params as P
+    from caffe._caffe import Net
+    from caffe.pycaffe import SGDSolver
     assert caffe is caffekit.pycaffe and caffe.io is sys.modules["caffekit.pycaffe.io"]
     assert caffe.draw is sys.modules["caffekit.pycaffe.draw"]
     assert L.ReLU and P.Pooling.MAX == 0
