@@ -1,9 +1,10 @@
-"""Does the data path keep up? CaffeNet trained from an LMDB of JPEG records against the same on synthetic data.
+"""Does the data path keep up? A net trained from an LMDB against the same net trained on synthetic data.
 
-bench_data.py [STEPS]     prints one line of JSON
+bench_data.py [NET [STEPS]]     NET: a name in bench_nets (caffenet); prints one line of JSON
 
 {"synthetic": images/s, "lmdb": images/s, "ratio": lmdb / synthetic, "loading": images/s of the data path alone}
 Speeds are from medians of the iterations; the two trainings take turns, so that a busy machine slows both.
+Large images are JPEG records of 256×256 pixels with crop, mirror and mean, small ones raw records with a scale.
 """
 
 from __future__ import annotations
@@ -21,43 +22,51 @@ import cv2
 import numpy as np
 
 RECORDS, SIDE, TURN = 256, 256, 4
-DATA = """layer {{ name: "data" type: "Data" top: "data" top: "label"
-  transform_param {{ crop_size: 227 mirror: true mean_file: "{folder}/mean.binaryproto" }}
+SMALL = 64
+TRANSFORM = {
+    True: "scale: 0.00390625",
+    False: 'crop_size: {crop} mirror: true mean_file: "{folder}/mean.binaryproto"',
+}
+DATA = """layer {{ name: "data" type: "Data" top: "data" top: "label" transform_param {{ {transform} }}
   data_param {{ source: "{folder}/db" batch_size: {batch} backend: LMDB }} }}
 """
 
 
-def make_data(folder: Path) -> None:
-    """An LMDB of 256×256 JPEG records and its mean file."""
+def make_data(folder: Path, name: str) -> str:
+    """An LMDB and a mean file for net `name`, and the prototxt of the layer that reads them."""
     from caffekit.formats.binaryproto import write_mean
-    from caffekit.formats.datum import encoded_datum
+    from caffekit.formats.datum import encoded_datum, image_datum
     from caffekit.formats.images import encode
     from caffekit.formats.lmdb_store import write_lmdb
 
-    random = np.random.RandomState(0)
-    records = []
+    channels, crop, _ = bench_nets.shape(name)
+    small = crop < SMALL
+    side = crop if small else SIDE
+    random, records = np.random.RandomState(0), []
     for i in range(RECORDS):
-        rough = random.randint(0, 256, (SIDE // 8, SIDE // 8, 3)).astype(np.uint8)
-        image = cv2.resize(rough, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        noise = random.randint(0, 16, image.shape).astype(np.uint8)
-        datum = encoded_datum(encode(cv2.add(image, noise), "jpg", 90), i % 1000)
+        rough = random.randint(0, 256, (side // 4, side // 4, channels)).astype(np.uint8)
+        image = cv2.resize(rough, (side, side), interpolation=cv2.INTER_CUBIC).reshape(side, side, channels)
+        label = i % bench_nets.CLASSES.get(name, 1000)
+        datum = image_datum(image, label) if small else encoded_datum(encode(image, "jpg", 90), label)
         records.append((b"%08d" % i, datum.SerializeToString()))
     write_lmdb(folder / "db", records)
-    write_mean(folder / "mean.binaryproto", np.full((3, SIDE, SIDE), 120, np.float32))
+    write_mean(folder / "mean.binaryproto", np.full((channels, side, side), 120, np.float32))
+    transform = TRANSFORM[small].format(crop=crop, folder=folder)
+    return DATA.format(transform=transform, folder=folder, batch=bench_nets.NETS[name])
 
 
-def solver(folder: Path, name: str, net: str) -> Callable[[], object]:
-    """A function that trains one iteration of `net`."""
+def solver(folder: Path, kind: str, net: str, classes: int) -> Callable[[], object]:
+    """A function that trains one iteration of `net`; Input layers hold random numbers."""
     import caffekit.pycaffe as caffe
 
-    (folder / f"{name}.prototxt").write_text(net)
-    path = folder / f"{name}_solver.prototxt"
-    path.write_text(bench_nets.SOLVER.format(net=folder / f"{name}.prototxt"))
+    (folder / f"{kind}.prototxt").write_text(net)
+    path = folder / f"{kind}_solver.prototxt"
+    path.write_text(bench_nets.SOLVER.format(net=folder / f"{kind}.prototxt"))
     made = caffe.SGDSolver(str(path))
     if "input_param" in net:
-        random = np.random.RandomState(0)
-        made.net.blobs["data"].data[...] = random.uniform(-120, 120, made.net.blobs["data"].shape)
-        made.net.blobs["label"].data[...] = random.randint(0, 1000, made.net.blobs["label"].shape)
+        random, blobs = np.random.RandomState(0), made.net.blobs
+        blobs["data"].data[...] = random.uniform(-1, 1, blobs["data"].shape)
+        blobs["label"].data[...] = random.randint(0, classes, blobs["label"].shape)
     return lambda: made.step(1)
 
 
@@ -78,18 +87,14 @@ def loading(folder: Path, data: str, batch: int, seconds: float = 3) -> float:
 
 def measure(name: str = "caffenet", steps: int = 40) -> dict[str, float]:
     """The speeds with `steps` iterations each."""
-    batch = bench_nets.NETS[name]
+    batch, classes = bench_nets.NETS[name], bench_nets.CLASSES.get(name, 1000)
     with tempfile.TemporaryDirectory() as at:
         folder = Path(at)
-        make_data(folder)
-        text = bench_nets.prototxt(name)
-        data = DATA.format(folder=folder, batch=batch)
+        data, text = make_data(folder, name), bench_nets.prototxt(name)
         alone = loading(folder, data, batch)
-        layers = [line for line in text.splitlines() if 'type: "Input"' not in line]
-        trainings = {
-            "synthetic": solver(folder, "synthetic", text),
-            "lmdb": solver(folder, "lmdb", data + "\n".join(layers)),
-        }
+        rest = "\n".join(line for line in text.splitlines() if 'type: "Input"' not in line)
+        nets = {"synthetic": text, "lmdb": data + rest}
+        trainings = {kind: solver(folder, kind, net, classes) for kind, net in nets.items()}
         times: dict[str, list[float]] = {kind: [] for kind in trainings}
         for _ in range(0, steps + TURN, TURN):
             for kind, step in trainings.items():
@@ -103,7 +108,8 @@ def measure(name: str = "caffenet", steps: int = 40) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    print(json.dumps(measure(steps=int(sys.argv[1]) if len(sys.argv) > 1 else 40)))
+    name, steps = (*sys.argv[1:], *["caffenet", "40"][len(sys.argv) - 1 :])[:2]
+    print(json.dumps(measure(name, int(steps))))
 
 
 if __name__ == "__main__":
