@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from caffekit.errors import FormatError
-from caffekit.formats.caffe_pb2 import NetParameter
 from caffekit.formats.prototxt import read_net, to_text
 from caffekit.netgen.solver import Plan
 from caffekit.netgen.structure import classifiers, data_layers, parameters, phases
@@ -73,27 +72,39 @@ def _fill_classifier(net: Any, path: Path, data: Data) -> list[str]:
 
 def deploy_net(net: Any, data: Data) -> Any:
     """The net without labels: an Input for its data layer, and Softmax for its losses."""
-    out = NetParameter(name=net.name)
+    out = type(net)(name=net.name)  # a fork's message stays one
     labels: set[str] = set()  # blobs that exist only where labels do
+    instead: dict[str, str] = {}  # a margin that only training adds: what it is added to
     probabilities = 0
     for layer in _one_phase(net):
+        bottoms = [instead.get(name, name) for name in layer.bottom]
         if layer.type == "Data":
             crop = layer.transform_param.crop_size
             shape = [1, data.channels, crop or data.height, crop or data.width]
             entry = out.layer.add(name=layer.name, type="Input", top=layer.top[:1])
             entry.input_param.shape.add().dim.extend(shape)
             labels.update(layer.top[1:])
-        elif layer.type == "SoftmaxWithLoss":
+        elif layer.type == "LabelSpecificAdd":
+            instead[layer.top[0]] = bottoms[0]
+        elif layer.type == "SoftmaxWithLoss" and bottoms[0] not in labels:
             probabilities += 1
             name = "prob" if probabilities == 1 else f"prob{probabilities}"
-            out.layer.add(name=name, type="Softmax", bottom=layer.bottom[:1], top=[name])
+            out.layer.add(name=name, type="Softmax", bottom=bottoms[:1], top=[name])
             labels.update(layer.top)
-        elif labels.intersection(layer.bottom):
+        elif labels.intersection(bottoms):
             labels.update(layer.top)
         else:
-            out.layer.add().CopyFrom(layer)
-            del out.layer[-1].include[:], out.layer[-1].exclude[:]
+            _copy(layer, bottoms, out.layer.add())
+            for top in layer.top:
+                instead.pop(top, None)
     return out
+
+
+def _copy(layer: Any, bottoms: list[str], out: Any) -> None:
+    """Make `out` the layer with these bottoms, in every phase."""
+    out.CopyFrom(layer)
+    out.bottom[:] = bottoms
+    del out.include[:], out.exclude[:]
 
 
 def _one_phase(net: Any) -> list[Any]:
