@@ -14,7 +14,7 @@ from caffekit.formats.caffe_pb2 import TEST
 from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
-from caffekit.pycaffe.build import build
+from caffekit.pycaffe.build import Built, build
 from caffekit.pycaffe.labels import LabelError
 from caffekit.pycaffe.net_source import in_state, read_network, warn_of_old_form
 from caffekit.pycaffe.snapshot import write_hdf5_net
@@ -47,6 +47,16 @@ class Net:
             param = in_state(param, TEST if phase is None else phase, level, stages or [])
         self._message = type(param)  # BVLC's NetParameter, or a fork's
         built = build(param)
+        self._take_parts(built)
+        self._hooks: dict[str, list[Hook]] = {}
+        self.debug_info = False
+        if param.debug_info:
+            debug_info.attach(self)
+        if weights:
+            self.copy_from(str(weights))
+
+    def _take_parts(self, built: Built) -> None:
+        """Show layers, blobs and parameters under pycaffe's names."""
         self.name, self.phase = built.name, built.phase
         self._layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
         # A Python layer shows as the object of the user's class, whose attributes scripts set.
@@ -66,12 +76,6 @@ class Net:
         self._blobs = list(built.blobs.values())
         self._inputs, self._outputs = [index[n] for n in self.inputs], [index[n] for n in self.outputs]
         self._wiring = list(zip(built.bottoms, built.tops, built.need_backward, strict=True))
-        self._hooks: dict[str, list[Hook]] = {}
-        self.debug_info = False
-        if param.debug_info:
-            debug_info.attach(self)
-        if weights:
-            self.copy_from(str(weights))
 
     def _bottom_ids(self, layer: int) -> list[int]:
         """The bottoms of a layer as places in _blob_names."""
