@@ -7,6 +7,7 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
+from caffekit.errors import os_errors
 from caffekit.formats.caffe_pb2 import TRAIN, DataParameter, SolverParameter
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.graph import filter_net
@@ -52,18 +53,48 @@ class Job:
 
 
 def batches_to_skip(net: Any, iteration: int, iter_size: int = 1) -> dict[str, int]:
-    """How far each Data layer of the training net had read, in batches, modulo its LMDB's cycle.
+    """How far each data layer of the training net had read, in batches, modulo its records' cycle.
 
-    After N / gcd(N, batch) batches of an LMDB of N records the first one begins with record 0 again.
+    After N / gcd(N, batch) batches of N records the first one begins with record 0 again. Layers that shuffle
+    or begin at random are left out: no run repeats their order unless it has its seed.
     """
     skip = {}
     for layer in filter_net(net, TRAIN).layer:
-        param = layer.data_param
-        if layer.type != "Data" or param.backend != DataParameter.LMDB or not param.batch_size:
-            continue
-        with LmdbReader(Path(param.source)) as reader:
-            records = len(reader)
-        cycle = records // gcd(records, param.batch_size)
-        if records and iteration * iter_size % cycle:
+        records, batch = RECORDS[layer.type](layer) if layer.type in RECORDS else (0, 0)
+        if records and batch and iteration * iter_size % (cycle := records // gcd(records, batch)):
             skip[layer.name] = iteration * iter_size % cycle
     return skip
+
+
+def _lmdb_records(layer: Any) -> tuple[int, int]:
+    param = layer.data_param
+    if param.backend != DataParameter.LMDB:
+        return 0, 0
+    with LmdbReader(Path(param.source)) as reader:
+        return len(reader), param.batch_size
+
+
+def _listed_images(layer: Any) -> tuple[int, int]:
+    param = layer.image_data_param
+    if param.shuffle or param.rand_skip:
+        return 0, 0
+    with os_errors("reading", param.source):
+        lines = Path(param.source).read_bytes().rstrip().splitlines()
+    return len(lines), param.batch_size
+
+
+def _hdf5_rows(layer: Any) -> tuple[int, int]:
+    import h5py
+
+    param, rows = layer.hdf5_data_param, 0
+    if param.shuffle:
+        return 0, 0
+    with os_errors("reading", param.source):
+        for name in Path(param.source).read_text(encoding="utf-8", errors="surrogateescape").split():
+            with h5py.File(name, "r") as file:
+                rows += len(file[layer.top[0]]) if layer.top[0] in file else 0
+    return rows, param.batch_size
+
+
+RECORDS = {"Data": _lmdb_records, "HDF5Data": _hdf5_rows, "ImageData": _listed_images}
+"""(records in a cycle, batch size) of the layers that read in a fixed order."""

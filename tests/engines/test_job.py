@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from caffekit.engines import batches_to_skip
-from caffekit.formats.prototxt import read_net
+from caffekit.formats.caffe_pb2 import NetParameter
+from caffekit.formats.prototxt import parse, read_net
 from tests.engines import tiny
 
 
@@ -19,3 +22,28 @@ def test_batches_modulo_the_cycle(tmp_path: Path, iteration: int, iter_size: int
     """40 records in batches of 6: record 0 comes first again after 20 batches."""
     net = read_net(tiny.make(tmp_path).with_name("net.prototxt"))
     assert batches_to_skip(net, iteration, iter_size) == ({"data": batches} if batches else {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "param", "batches"),
+    [
+        ("ImageData", 'image_data_param { source: "five" batch_size: 2 }', 3),
+        ("ImageData", 'image_data_param { source: "five" batch_size: 2 shuffle: true }', 0),
+        ("ImageData", 'image_data_param { source: "five" batch_size: 2 rand_skip: 3 }', 0),
+        ("HDF5Data", 'hdf5_data_param { source: "files" batch_size: 2 }', 1),
+        ("HDF5Data", 'hdf5_data_param { source: "files" batch_size: 2 shuffle: true }', 0),
+        ("DummyData", "dummy_data_param { shape { dim: 2 } }", 0),
+    ],
+)
+def test_other_data_layers(
+    kind: str, param: str, batches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five images in batches of 2 begin again after 5 batches, 7 rows after 7; 8 iterations are done."""
+    monkeypatch.chdir(tmp_path)
+    Path("five").write_text("a b.png 1\n" * 5 + "\n")
+    Path("files").write_text("0.h5\n1.h5\n")
+    for name, rows in (("0.h5", 3), ("1.h5", 4)):
+        with h5py.File(name, "w") as file:
+            file["x"] = np.zeros((rows, 2))
+    net = parse(f'layer {{ name: "d" type: "{kind}" top: "x" top: "y" {param} }}', NetParameter(), "net")
+    assert batches_to_skip(net, 8) == ({"d": batches} if batches else {})
