@@ -73,9 +73,7 @@ def _add_layer(
     log("net.cpp:86", f"Creating Layer {param.name}")
     needs = [_take(built, param, i, available) for i in range(len(param.bottom))]
     bottom = [built.blobs[name] for name in param.bottom]
-    layer.propagate_down = [
-        need and i not in layer.no_gradient and -1 not in layer.no_gradient for i, need in enumerate(needs)
-    ]
+    layer.propagate_down = list(needs)
     names = _name_tops(built, layer)
     stated = [spec.lr_mult != 0 for spec in param.param]  # before BatchNorm's setup adds its zeros
     layer.setup(bottom)
@@ -100,10 +98,8 @@ def make_layer(param: Any, phase: int) -> Layer:
     if param.type not in LAYERS:
         folded = {name.lower(): name for name in LAYERS}
         near = difflib.get_close_matches(param.type.lower(), folded, 1)
-        meant = f"; did you mean {folded[near[0]]}?" if near else ""
-        raise ValueError(
-            f"layer '{param.name}': unknown layer type: {param.type}{meant} (known: {', '.join(LAYERS)})"
-        )
+        meant = f"did you mean {folded[near[0]]}?" if near else f"known are {', '.join(LAYERS)}"
+        raise ValueError(f"layer '{param.name}': Unknown layer type: {param.type} ({meant})")
     return LAYERS[param.type](param, phase)
 
 
@@ -205,6 +201,12 @@ def _mark_backward(built: Built) -> None:
             built.need_backward[i] = False
         for j, bottom in enumerate(bottoms):
             layer.propagate_down[j] &= built.need_backward[i] and contributes
+            if layer.propagate_down[j] and not _can_have_gradient(layer, j):
+                layer.propagate_down[j] = False
+                layer.refusal = (
+                    f"layer '{layer.layer_param.name}': {layer.type} cannot backpropagate to its bottom"
+                    f" '{bottom}' (index {j}); `propagate_down: false` for that bottom stops it there"
+                )
             if contributes:
                 under_loss.add(bottom)
             if not layer.propagate_down[j]:
@@ -219,6 +221,9 @@ def _force_backward(built: Built) -> None:
         built.need_backward[i] = True
         layer.param_propagate_down = [True] * len(layer.blobs)
         layer.propagate_down = [
-            down or (j not in layer.no_gradient and -1 not in layer.no_gradient)
-            for j, down in enumerate(layer.propagate_down)
+            down or _can_have_gradient(layer, j) for j, down in enumerate(layer.propagate_down)
         ]
+
+
+def _can_have_gradient(layer: Layer, bottom: int) -> bool:
+    return bottom not in layer.no_gradient and -1 not in layer.no_gradient

@@ -20,7 +20,7 @@ Values = NDArray[np.float32]
 def fill(blob: Blob, filler: Any) -> None:
     """Fill `blob` as the FillerParameter `filler` says; ValueError for an unknown type."""
     if filler.type not in FILLERS:
-        raise ValueError(f"unknown filler type: {filler.type} (known: {', '.join(sorted(FILLERS))})")
+        raise ValueError(f"Unknown filler name: {filler.type} (known: {', '.join(sorted(FILLERS))})")
     blob.data[...] = FILLERS[filler.type](filler, blob.shape).reshape(blob.shape)
 
 

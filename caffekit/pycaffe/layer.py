@@ -38,6 +38,7 @@ class Layer:
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
         self.param_backward_stated: list[bool] = []  # as the prototxt has it: BatchNorm's zeros come later
+        self.refusal = ""  # why the net cannot run backward through this layer, if it cannot
         self._saved: Saved | None = None
 
     # --- what a layer type defines -------------------------------------------------------------------
@@ -67,7 +68,10 @@ class Layer:
         """Allocate and fill the parameter blobs, in order (fillers draw random numbers in this order)."""
         for shape, filler in zip(shapes, self.fillers(), strict=True):
             blob = Blob(shape)
-            fill(blob, filler)
+            try:
+                fill(blob, filler)
+            except ValueError as error:
+                raise ValueError(f"layer '{self.layer_param.name}': {error}") from error
             self.blobs.append(blob)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -98,6 +102,10 @@ class Layer:
         with torch.set_grad_enabled(wanted):
             outputs = self.forward(inputs, params)
         return inputs, params, outputs
+
+    def forget(self) -> None:
+        """Free what the last forward pass kept for a backward pass."""
+        self._saved = None
 
     def _has_gradient(self) -> bool:
         return any(self.propagate_down) or any(self.param_propagate_down)

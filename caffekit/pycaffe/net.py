@@ -16,7 +16,7 @@ from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import Built, build
 from caffekit.pycaffe.labels import LabelError
-from caffekit.pycaffe.net_source import in_state, read_network, warn_of_old_form
+from caffekit.pycaffe.net_source import in_state, read_network, saying_where, warn_of_old_form
 from caffekit.pycaffe.snapshot import write_hdf5_net
 
 Hook = Callable[[int], Any]
@@ -46,7 +46,8 @@ class Net:
         if phase is not None or not isinstance(network_file, Message):
             param = in_state(param, TEST if phase is None else phase, level, stages or [])
         self._message = type(param)  # BVLC's NetParameter, or a fork's
-        built = build(param)
+        with saying_where(network_file):
+            built = build(param)
         self._take_parts(built)
         self._hooks: dict[str, list[Hook]] = {}
         self.debug_info = False
@@ -118,12 +119,22 @@ class Net:
                 name = below[0]
         return ""
 
+    def _forget(self) -> None:
+        """Free what a forward and a backward pass over all layers make anew, but for what users look at."""
+        for layer in self._layers:
+            layer.forget()
+        for name, blob in self.blobs.items():
+            if not self.blob_loss_weights[name]:
+                blob.drop_grad()
+
     def _backward(self, start: int, end: int) -> None:
         """Run layers `start` … `end` (downwards) backward, from the diffs of their tops."""
         for i in range(start, end - 1, -1):
             self._run("before_backward", i)
             bottoms, tops, need_backward = self._wiring[i]
             if need_backward:
+                if self._layers[i].refusal:
+                    raise ValueError(self._layers[i].refusal)
                 self._layers[i].run_backward(self._all(tops), self._all(bottoms))
             self._run("after_backward", i)
 

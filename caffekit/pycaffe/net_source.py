@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 
+from caffekit.errors import FormatError
 from caffekit.formats.prototxt import read_net
+from caffekit.formats.prototxt_scan import layer_lines
 from caffekit.pycaffe.log import log
 
 
@@ -38,3 +42,21 @@ def read_network(network_file: Any) -> Any:
     if not Path(network_file).is_file():
         raise RuntimeError(f"Could not open file {network_file}")
     return read_net(Path(network_file), log)
+
+
+@contextmanager
+def saying_where(network_file: Any) -> Iterator[None]:
+    """Put FILE:LINE before the message of an error that names a layer of that file."""
+    try:
+        yield
+    except (ValueError, FormatError) as error:
+        named = re.search(r"layer '([^']*)'", str(error))
+        if named and not isinstance(network_file, Message):
+            lines = layer_lines(Path(network_file).read_text(encoding="utf-8", errors="replace"))
+            line = lines.get(named[1])
+            message = f"{network_file}{f':{line}' if line else ''}: {error}"
+            if isinstance(error, FormatError):
+                error.message = message
+            else:
+                error.args = (message,)
+        raise

@@ -119,10 +119,13 @@ def test_gradient_equals_the_loss_difference(prototxt: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('type: "ReLU"', 'type: "Relu"'), r"layer 'relu': unknown layer type: Relu; did you mean ReLU\?"),
+        (
+            ('type: "ReLU"', 'type: "Relu"'),
+            r"bad.prototxt:\d+: layer 'relu': Unknown layer type: Relu \(did you mean ReLU\?\)",
+        ),
         (('bottom: "conv" top: "ip"', 'bottom: "cnv" top: "ip"'), "Unknown bottom blob 'cnv'"),
         (("kernel_size: 3", "kernel_size: 9"), "layer 'conv'"),
-        (('type: "xavier"', 'type: "xavir"'), "unknown filler type: xavir"),
+        (('type: "xavier"', 'type: "xavir"'), r"layer '\w+': Unknown filler name: xavir \(known"),
         (
             ('bottom: "ip" top: "prob"', 'bottom: "ip" top: "data"'),
             "Top blob 'data' produced by multiple sources",
@@ -274,3 +277,23 @@ def test_places_of_blobs(prototxt: str) -> None:
     assert [net._blob_names[i] for i in net._outputs] == net.outputs
     assert [net._top_ids(i) for i in range(5)] == [[0], [1], [1], [2], [3]]
     assert [net._bottom_ids(i) for i in range(5)] == [[], [0], [1], [1], [2]]
+
+
+def test_a_gradient_that_no_formula_gives_is_refused(tmp_path: Path) -> None:
+    """Where BVLC aborts in backward: a label that depends on a learned parameter."""
+    path = tmp_path / "learned_label.prototxt"
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+    layer { name: "max" type: "ArgMax" bottom: "ip" top: "label" argmax_param { axis: 1 } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "loss" %s }
+    """
+    path.write_text(text % "")
+    net = caffe.Net(str(path), caffe.TRAIN)
+    net.forward()
+    with pytest.raises(ValueError, match=r"layer 'loss': SoftmaxWithLoss cannot backpropagate to .* 'label'"):
+        net.backward()
+    path.write_text(text % "propagate_down: true propagate_down: false")
+    net = caffe.Net(str(path), caffe.TRAIN)
+    net.forward()
+    net.backward()
