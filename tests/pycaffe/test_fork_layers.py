@@ -11,7 +11,9 @@ import pytest
 
 import caffekit.pycaffe as caffe
 from caffekit.errors import FormatError
-from caffekit.formats.caffe_pb2 import NetParameter
+from caffekit.formats.blobs import to_blob
+from caffekit.formats.caffe_pb2 import LayerParameter, NetParameter
+from caffekit.formats.proto import forks, message_class
 from caffekit.formats.prototxt import parse
 from caffekit.graph.rules_forks import OF_FORKS
 from caffekit.pycaffe.layers import LAYERS
@@ -405,3 +407,41 @@ def test_every_forks_type_is_tried_and_cites_its_fork() -> None:
     for name, fork in OF_FORKS.items():
         assert f'type: "{name}"' in text
         assert fork in str(LAYERS[name].__doc__), name
+
+
+@pytest.mark.parametrize("kind", ["DepthwiseConvolution", "ConvolutionDepthwise"])
+def test_weights_of_a_grouped_convolution_fit(kind: str, tmp_path: Path) -> None:
+    """MobileNets were trained and published with either: the weights have one shape."""
+    param = "convolution_param { num_output: 3 kernel_size: 3 pad: 1 stride: 2 GROUP }"
+    x = np.random.RandomState(6).uniform(-1, 1, (2, 3, 7, 7))
+    weights = [np.random.RandomState(i).uniform(-1, 1, shape) for i, shape in enumerate([(3, 1, 3, 3), (3,)])]
+    grouped = make(f'type: "Convolution" top: "y" {param.replace("GROUP", "group: 3")}', x.shape)
+    wanted, _, (below,), _ = run(grouped, [x], weights)
+    grouped.save(str(tmp_path / "w.caffemodel"))
+    net = make(f'type: "{kind}" top: "y" {param.replace("GROUP", "")}', x.shape)
+    net.copy_from(str(tmp_path / "w.caffemodel"))
+    got, _, (dx,), _ = run(net, [x], weights)
+    np.testing.assert_array_equal(got[0], wanted[0])
+    np.testing.assert_array_equal(dx, below)
+
+
+@pytest.mark.parametrize("fork", forks())
+def test_weights_that_a_fork_wrote_can_be_read(fork: str, tmp_path: Path) -> None:
+    """Its layers' own fields, whose numbers mean other things in BVLC's, are no obstacle."""
+    net = message_class("NetParameter", fork)()
+    layer = net.layer.add(name="it", type="InnerProduct")
+    known = LayerParameter.DESCRIPTOR.fields_by_name
+    for field in [each for each in layer.DESCRIPTOR.fields if each.name not in known and each.message_type]:
+        own = getattr(layer, field.name)
+        own.SetInParent()
+        for inner in own.DESCRIPTOR.fields:
+            if inner.type == inner.TYPE_UINT32 and not inner.is_repeated:
+                setattr(own, inner.name, 7)
+    to_blob(np.ones((2, 3)), None, layer.blobs.add())
+    path = tmp_path / "w.caffemodel"
+    path.write_bytes(net.SerializeToString())
+    mine = make(
+        'type: "InnerProduct" top: "y" inner_product_param { num_output: 2 bias_term: false }', (1, 3)
+    )
+    mine.copy_from(str(path))
+    np.testing.assert_array_equal(mine.params["it"][0].data, np.ones((2, 3)))
