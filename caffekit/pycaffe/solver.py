@@ -19,7 +19,7 @@ from caffekit.pycaffe.log import is_logged, log, log_message
 from caffekit.pycaffe.mode import set_random_seed, solver_rank
 from caffekit.pycaffe.net import Net
 from caffekit.pycaffe.snapshot import check_writable, default_prefix, read_snapshot, write_snapshot
-from caffekit.pycaffe.updates import RULES, check_options, check_policy, learning_rate
+from caffekit.pycaffe.updates import RULES, check_options, check_policy, clip, learning_rate, update
 
 Callback = Callable[[], Any]
 Scores = dict[str, NDArray[np.float32]]
@@ -107,6 +107,7 @@ class Solver:
 
     def _forward_backward(self) -> float:
         last = len(self.net.layers) - 1
+        self.net._forget()
         loss = self.net._forward(0, last)
         self.net._backward(last, 0)
         if self.net.debug_info:
@@ -176,36 +177,18 @@ class Solver:
         param, rate = self.param, self.lr
         if param.display and self.iter % param.display == 0:
             log(*caffe_log.learning_rate(self.iter, rate))
-        self._clip_gradients()
-        count = len(self.net.learnable)
-        for i, (blob, lr_mult, decay_mult) in enumerate(self.net.learnable):
-            grad = blob.grad
-            if param.iter_size > 1:
-                grad.mul_(1 / param.iter_size)
-            self._regularize(blob.value, grad, param.weight_decay * decay_mult)
-            update = self.rule(rate * lr_mult, grad, self.history[i::count], param, self.iter)
-            grad.copy_(update)
-            blob.value.sub_(grad)
+        learnable = self.net.learnable
+        if param.clip_gradients >= 0 and learnable:
+            norm = clip([blob.grad for blob, *_ in learnable], param.clip_gradients)
+            if norm > param.clip_gradients:
+                log(*caffe_log.clipping(norm, param.clip_gradients))
+        alike: dict[tuple[float, float], list[tuple[torch.Tensor, ...]]] = {}
+        for i, (blob, *mults) in enumerate(learnable):
+            history = self.history[i :: len(learnable)]
+            alike.setdefault((mults[0], mults[1]), []).append((blob.value, blob.grad, *history))
+        for (lr_mult, decay_mult), params in alike.items():
+            update(self.rule, rate * lr_mult, param.weight_decay * decay_mult, params, param, self.iter)
         self.iter += 1
-
-    def _clip_gradients(self) -> None:
-        """Scale all gradients to the L2 norm clip_gradients; the norm is that of the sum over iter_size."""
-        clip = self.param.clip_gradients
-        if clip < 0:
-            return
-        norm = float(torch.stack([blob.grad.norm() for blob, *_ in self.net.learnable]).norm())
-        if norm > clip:
-            log(*caffe_log.clipping(norm, clip))
-            for blob, *_ in self.net.learnable:
-                blob.grad.mul_(clip / norm)
-
-    def _regularize(self, value: torch.Tensor, grad: torch.Tensor, decay: float) -> None:
-        if not decay:
-            return
-        if self.param.regularization_type == "L2":
-            grad.add_(value, alpha=decay)
-        else:
-            grad.add_(value.sign(), alpha=decay)
 
     # --- snapshots --------------------------------------------------------------------------------------
 

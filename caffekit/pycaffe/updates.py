@@ -1,75 +1,86 @@
 """What solvers compute: learning rates, and update values from gradients, in order of complexity.
 
-Formulae: src/caffe/solvers/*.cpp. A rule gets the learning rate (lr · lr_mult), the gradient, the history
-tensors of one parameter (changed in place) and the solver, and returns what is subtracted from the parameter.
+Formulae: src/caffe/solvers/*.cpp. A rule gets the learning rate (lr · lr_mult), the gradients of some
+parameters, their history tensors (a list for each kind of history; changed in place), the solver's parameters
+and the iteration; it turns the gradients into what is subtracted from the parameters.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-Rule = Callable[[float, torch.Tensor, list[torch.Tensor], Any, int], torch.Tensor]
+Tensors = list[torch.Tensor]
+Rule = Callable[[float, Tensors, list[Tensors], Any, int], None]
+
+CHUNK = 2**17
+"""On the CPU so many values are updated at a time, which then stay in its caches from step to step."""
 
 
-def sgd(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
-    """h = momentum · h + rate · g; the rate is inside the history, unlike torch's SGD."""
-    update: torch.Tensor = history[0].mul_(param.momentum).add_(grad, alpha=rate)
-    return update
+def sgd(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
+    """h = momentum · h + rate · g, subtracted; the rate is inside the history, unlike torch's SGD."""
+    torch._foreach_mul_(history[0], param.momentum)
+    torch._foreach_add_(history[0], grads, alpha=rate)
+    torch._foreach_copy_(grads, history[0])
 
 
-def nesterov(
-    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
-) -> torch.Tensor:
-    """(1 + momentum) · h_new − momentum · h_old."""
-    old = history[0].clone()
-    new = sgd(rate, grad, history, param, it)
-    update: torch.Tensor = new * (1 + param.momentum) - old * param.momentum
-    return update
+def nesterov(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
+    """(1 + momentum) · h_new - momentum · h_old, which is momentum · h_new + rate · g."""
+    torch._foreach_mul_(grads, rate)
+    torch._foreach_mul_(history[0], param.momentum)
+    torch._foreach_add_(history[0], grads)
+    torch._foreach_add_(grads, history[0], alpha=param.momentum)
 
 
-def adagrad(
-    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
-) -> torch.Tensor:
+def adagrad(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
     """h += g²; rate · g / (√h + delta)."""
-    history[0].addcmul_(grad, grad)
-    update: torch.Tensor = grad / (history[0].sqrt() + param.delta) * rate
-    return update
+    torch._foreach_addcmul_(history[0], grads, grads)
+    _over_root(rate, grads, history[0], param.delta)
 
 
-def rmsprop(
-    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
-) -> torch.Tensor:
-    """h = d · h + (1 − d) · g²; rate · g / (√h + delta)."""
-    history[0].mul_(param.rms_decay).addcmul_(grad, grad, value=1 - param.rms_decay)
-    update: torch.Tensor = grad / (history[0].sqrt() + param.delta) * rate
-    return update
+def rmsprop(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
+    """h = d · h + (1 - d) · g²; rate · g / (√h + delta)."""
+    _average_squares(history[0], grads, param.rms_decay)
+    _over_root(rate, grads, history[0], param.delta)
 
 
-def adadelta(
-    rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int
-) -> torch.Tensor:
+def adadelta(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
     """h averages g², h2 the squared updates; v = g · √((h2 + delta) / (h + delta)); rate · v."""
     squares, updates = history
-    squares.mul_(param.momentum).addcmul_(grad, grad, value=1 - param.momentum)
-    value = grad * ((updates + param.delta) / (squares + param.delta)).sqrt()
-    updates.mul_(param.momentum).addcmul_(value, value, value=1 - param.momentum)
-    update: torch.Tensor = value * rate
-    return update
+    _average_squares(squares, grads, param.momentum)
+    factor = list(torch._foreach_add(updates, param.delta))
+    torch._foreach_div_(factor, torch._foreach_add(squares, param.delta))
+    torch._foreach_sqrt_(factor)
+    torch._foreach_mul_(grads, factor)
+    _average_squares(updates, grads, param.momentum)
+    torch._foreach_mul_(grads, rate)
 
 
-def adam(rate: float, grad: torch.Tensor, history: list[torch.Tensor], param: Any, it: int) -> torch.Tensor:
-    """rate · √(1 − β2ᵗ) / (1 − β1ᵗ) · m / (√v + delta); delta comes after the uncorrected root."""
+def adam(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
+    """rate · √(1 - β2ᵗ) / (1 - β1ᵗ) · m / (√v + delta); delta comes after the uncorrected root."""
     first, second = history
-    first.mul_(param.momentum).add_(grad, alpha=1 - param.momentum)
-    second.mul_(param.momentum2).addcmul_(grad, grad, value=1 - param.momentum2)
+    torch._foreach_mul_(first, param.momentum)
+    torch._foreach_add_(first, grads, alpha=1 - param.momentum)
+    _average_squares(second, grads, param.momentum2)
+    torch._foreach_copy_(grads, first)
     correction = math.sqrt(1 - param.momentum2 ** (it + 1)) / (1 - param.momentum ** (it + 1))
-    update: torch.Tensor = first / (second.sqrt() + param.delta) * (rate * correction)
-    return update
+    _over_root(rate * correction, grads, second, param.delta)
+
+
+def _average_squares(average: Tensors, values: Tensors, keep: float) -> None:
+    torch._foreach_mul_(average, keep)
+    torch._foreach_addcmul_(average, values, values, value=1 - keep)
+
+
+def _over_root(rate: float, grads: Tensors, squares: Tensors, delta: float) -> None:
+    root = list(torch._foreach_sqrt(squares))
+    torch._foreach_add_(root, delta)
+    torch._foreach_div_(grads, root)
+    torch._foreach_mul_(grads, rate)
 
 
 RULES: dict[str, tuple[Rule, int]] = {
@@ -81,6 +92,44 @@ RULES: dict[str, tuple[Rule, int]] = {
     "Adam": (adam, 2),
 }
 """Each solver type's rule, and how many history tensors it keeps per parameter."""
+
+
+def update(
+    rule: Rule, rate: float, decay: float, params: list[tuple[torch.Tensor, ...]], param: Any, it: int
+) -> None:
+    """Update parameters that have one rate and decay; each is (values, gradient, history tensors …).
+
+    The order is Caffe's: divide by iter_size, add the decay, let the rule turn gradients into updates.
+    """
+    for values, grads, *history in _batches(params):
+        if param.iter_size > 1:
+            torch._foreach_mul_(grads, 1 / param.iter_size)
+        if decay:
+            push = values if param.regularization_type == "L2" else [each.sign() for each in values]
+            torch._foreach_add_(grads, push, alpha=decay)
+        rule(rate, grads, history, param, it)
+        torch._foreach_sub_(values, grads)
+
+
+def _batches(params: list[tuple[torch.Tensor, ...]]) -> Iterator[list[Tensors]]:
+    """What is computed in one go: on a GPU all parameters, on the CPU as much as its caches hold."""
+    if params[0][0].device.type != "cpu":
+        yield [list(kind) for kind in zip(*params, strict=True)]
+        return
+    for tensors in params:
+        if tensors[0].numel() > CHUNK and all(each.is_contiguous() for each in tensors):
+            for chunk in zip(*(torch.split(each.view(-1), CHUNK) for each in tensors), strict=True):
+                yield [[each] for each in chunk]
+        else:
+            yield [[each] for each in tensors]
+
+
+def clip(grads: Tensors, limit: float) -> float:
+    """Scale all gradients down to the L2 norm `limit`, if they exceed it; the norm that they had."""
+    norm = float(torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(grads)))))
+    if norm > limit:
+        torch._foreach_mul_(grads, limit / norm)
+    return norm
 
 
 LR_POLICIES: dict[str, Callable[[Any, float, int], Any]] = {
