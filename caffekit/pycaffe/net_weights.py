@@ -19,17 +19,17 @@ def copy_from(net: Any, filename: str) -> None:
         copy_from_hdf5(net, filename)
         return
     for source in read_caffemodel(Path(filename), log).layer:
-        if _known(net, source.name, "net.cpp:746"):
-            _copy(net, source.name, [blob_array(blob) for blob in source.blobs])
+        if (layer := _target(net, source.name, "net.cpp:746")) is not None:
+            _copy(layer, source.name, [blob_array(blob) for blob in source.blobs])
 
 
 def copy_from_hdf5(net: Any, filename: str) -> None:
     """As copy_from; parameters that the file leaves out must be shared ones, which their owners bring."""
     owned = {id(blob) for blob, *_ in net.learnable}
     for name, arrays in read_hdf5(Path(filename)).items():
-        if not _known(net, name, "net.cpp:801"):
+        if (layer := _target(net, name, "net.cpp:801")) is None:
             continue
-        blobs = net.layer_dict[name].blobs
+        blobs = layer.blobs
         arrays += [None] * (len(blobs) - len(arrays))
         missing = [array is None and id(blob) in owned for array, blob in zip(arrays, blobs, strict=False)]
         if len(arrays) > len(blobs) or any(missing):
@@ -37,15 +37,15 @@ def copy_from_hdf5(net: Any, filename: str) -> None:
             raise ValueError(f"Incompatible number of blobs for layer {name}: {given} for {len(blobs)}")
         if arrays:
             log_hdf5_class()
-        _copy(net, name, arrays)
+        _copy(layer, name, arrays)
 
 
 def share_with(net: Any, other: Any) -> None:
     """Use the parameter values of `other`'s layers of the same names, in the same memory."""
-    for name, layer in other.layer_dict.items():
-        if not _known(net, name, "net.cpp:678"):
+    for name, layer in zip(other._layer_names, other.layers, strict=True):
+        if (target := _target(net, name, "net.cpp:678")) is None:
             continue
-        blobs = net.layer_dict[name].blobs
+        blobs = target.blobs
         if len(blobs) != len(layer.blobs):
             raise ValueError(
                 f"Incompatible number of blobs for layer {name}: {len(layer.blobs)} for {len(blobs)}"
@@ -60,15 +60,17 @@ def share_with(net: Any, other: Any) -> None:
             mine.share_data(theirs)
 
 
-def _known(net: Any, name: str, source: str) -> bool:
-    if name not in net.layer_dict:
-        log(source, f"Ignoring source layer {name}")
-    return name in net.layer_dict
+def _target(net: Any, name: str, source: str) -> Any:
+    """The first layer of this name; None, which the log says, if there is none."""
+    if name in net.layer_dict:
+        return net.layers[net._layer_names.index(name)]
+    log(source, f"Ignoring source layer {name}")
+    return None
 
 
-def _copy(net: Any, name: str, arrays: Sequence[Any]) -> None:
-    """Copy `arrays` (None: leave as it is) into the parameters of layer `name`."""
-    blobs = net.layer_dict[name].blobs
+def _copy(layer: Any, name: str, arrays: Sequence[Any]) -> None:
+    """Copy `arrays` (None: leave as it is) into the parameters of `layer`, which is called `name`."""
+    blobs = layer.blobs
     if not arrays and blobs:
         return
     if len(arrays) != len(blobs):

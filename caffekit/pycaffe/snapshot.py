@@ -70,6 +70,13 @@ def write_hdf5_net(path: Path, net: Any, diff: bool) -> None:
     """Write a net's parameters as Caffe's HDF5: a shared one with its owner only, its gradient with each."""
     owned = {id(blob) for blob, *_ in net.learnable}
     layers = net.layer_dict.items()
+    if len(layers) < len(net.layers):
+        names = net._layer_names
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FormatError(
+            f"{path}: Error saving weights: two layers are called '{twice}', of which HDF5 would lose one",
+            "rename one of them, or use snapshot_format: BINARYPROTO",
+        )
     data = {name: [b.data if id(b) in owned else None for b in layer.blobs] for name, layer in layers}
     diffs = {name: [blob.diff for blob in layer.blobs] for name, layer in layers}
     write_hdf5(path, data, diffs if diff else None)

@@ -167,3 +167,15 @@ def test_what_cannot_be_shared(model: str, tmp_path: Path) -> None:
         ValueError, match=r"Cannot share param 0 weights from layer 'a'; shape mismatch.*4 5 \(20\)"
     ):
         caffe.Net(str(other), caffe.TEST).share_with(net)
+
+
+def test_layers_of_one_name(model: str, tmp_path: Path) -> None:
+    """Caffe lets them be: the first one takes what is read; HDF5 has no place for the second."""
+    Path(model).write_text(NET.replace('name: "b"', 'name: "a"').replace('param { name: "w" }', ""))
+    net = caffe.Net(model, caffe.TEST)
+    first, second = net.layers[1].blobs[1], net.layers[2].blobs[1]
+    net.copy_from(_h5(tmp_path / "a.h5", {"a": [np.ones((4, 4)), np.full(4, 9.0)]}))
+    assert (first.data == 9).all()
+    assert (second.data == 2).all()
+    with pytest.raises(FormatError, match="two layers are called 'a', of which HDF5 would lose one"):
+        net.save_hdf5(str(tmp_path / "b.h5"))
