@@ -7,18 +7,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from caffekit.formats import caffe_pb2
-from caffekit.formats.caffe_pb2 import LayerParameter, NetParameter
+from caffekit.formats.proto import forks, message_class
 
-PARAM_FIELDS = {
-    field.message_type.name.removesuffix("Parameter"): field.name
-    for field in LayerParameter.DESCRIPTOR.fields
-    if field.name.endswith("_param")
-}
-"""The field of LayerParameter that holds a layer type's own settings, by type."""
+
+@cache
+def param_fields(fork: str = "") -> dict[str, str]:
+    """The field of LayerParameter that holds a layer type's own settings, by type."""
+    fields: Any = message_class("LayerParameter", fork).DESCRIPTOR.fields
+    return {
+        field.message_type.name.removesuffix("Parameter"): field.name
+        for field in fields
+        if field.name.endswith("_param")
+    }
 
 
 class Top:
@@ -32,8 +37,10 @@ class Top:
         """The NetParameter of all layers that this top needs, named after their types."""
         return to_proto(self)
 
-    def _to_proto(self, layers: dict[Function, Any], names: dict[Any, str], autonames: Counter[str]) -> None:
-        self.fn._to_proto(layers, names, autonames)
+    def _to_proto(
+        self, layers: dict[Function, Any], names: dict[Any, str], autonames: Counter[str], fork: str
+    ) -> None:
+        self.fn._to_proto(layers, names, autonames, fork)
 
 
 class Function:
@@ -58,12 +65,14 @@ class Function:
         """The NetParameter of this layer (one without tops has no Top to ask) and all that it needs."""
         return to_proto(self)
 
-    def _to_proto(self, layers: dict[Function, Any], names: dict[Any, str], autonames: Counter[str]) -> None:
+    def _to_proto(
+        self, layers: dict[Function, Any], names: dict[Any, str], autonames: Counter[str], fork: str
+    ) -> None:
         if self in layers:
             return
-        layer = LayerParameter(type=self.type_name)
+        layer: Any = message_class("LayerParameter", fork)(type=self.type_name)
         for bottom in self.inputs:
-            bottom._to_proto(layers, names, autonames)
+            bottom._to_proto(layers, names, autonames, fork)
             layer.bottom.append(layers[bottom.fn].top[bottom.n])
         if self.in_place:
             layer.top.extend(layer.bottom)
@@ -73,7 +82,7 @@ class Function:
         owner = self.tops[0] if self.tops and self not in names else self
         layer.name = _name(owner, self.type_name, names, autonames)
         for key, value in self.params.items():
-            _set_param(layer, key, value)
+            _set_param(layer, key, value, fork)
         layers[self] = layer
 
 
@@ -85,9 +94,9 @@ def _name(what: Top | Function, type_name: str, names: dict[Any, str], autonames
     return names[what]
 
 
-def _set_param(layer: Any, key: str, value: Any) -> None:
+def _set_param(layer: Any, key: str, value: Any, fork: str) -> None:
     """Set what the layer's own *_param has, else what LayerParameter has."""
-    own = PARAM_FIELDS.get(layer.type, "")
+    own = param_fields(fork).get(layer.type, "")
     message = getattr(layer, own) if own and not key.endswith("param") else None
     if message is None or key not in message.DESCRIPTOR.fields_by_name:
         message = layer
@@ -126,12 +135,20 @@ def to_proto(*tops: Top | Function) -> Any:
     return _collect(tops, {})
 
 
-def _collect(tops: Iterable[Top | Function], names: dict[Any, str]) -> Any:
-    layers: dict[Function, Any] = {}
-    autonames: Counter[str] = Counter()
-    for top in tops:
-        top._to_proto(layers, names, autonames)
-    return NetParameter(layer=layers.values())
+def _collect(tops: Collection[Top | Function], names: dict[Any, str]) -> Any:
+    """Their layers as BVLC's NetParameter, or as that of the smallest fork that has all their settings."""
+    problems = []
+    for fork in ("", *forks()):
+        layers: dict[Function, Any] = {}
+        called, autonames = dict(names), Counter[str]()
+        try:
+            for top in tops:
+                top._to_proto(layers, called, autonames, fork)
+        except AttributeError as error:
+            problems.append(error)
+        else:
+            return message_class("NetParameter", fork)(layer=layers.values())
+    raise problems[0]
 
 
 class NetSpec:

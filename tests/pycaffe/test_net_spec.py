@@ -82,3 +82,16 @@ def test_a_spec_builds_a_net(tmp_path: Path) -> None:
     net = caffe.Net(str(path), caffe.TEST)
     assert list(net.blobs) == ["data", "ip"]
     assert list(net.layer_dict) == ["data", "ip", "relu"]
+
+
+def test_a_forks_layers() -> None:
+    """As in the fork's own pycaffe: its layers' settings by name, its NetParameter as the result."""
+    n = NetSpec()
+    n.data, n.label = L.DummyData(ntop=2, shape=[{"dim": [2, 3]}, {"dim": [2]}])
+    n.fc = L.InnerProduct(n.data, num_output=4, normalize=True, bias_term=False)
+    n.margin = L.LabelSpecificAdd(n.fc, n.label, bias=-0.25)
+    net = n.to_proto()
+    assert net.layer[1].inner_product_param.normalize
+    assert net.layer[2].label_specific_add_param.bias == -0.25
+    assert [layer.name for layer in net.layer] == ["data", "fc", "margin"]
+    assert caffe.Net(net, caffe.TRAIN).blobs["margin"].shape == (2, 4)
