@@ -4,7 +4,10 @@
     net = caffe.Net("deploy.prototxt", "model.caffemodel", caffe.TEST)
 
 Errors that abort BVLC Caffe's process are Python exceptions here. `caffe.draw` and `caffe.coord_map` are
-imported by name, as in BVLC's.
+imported by name, as in BVLC's. The first layer of type "Python" makes this module `caffe` for the rest of the
+process, unless another caffe was imported before, because such layers say `import caffe` (see alias.py).
+
+Here `layers` and `log` are pycaffe's; the package and the module of these names are there for from-imports.
 """
 
 import os
