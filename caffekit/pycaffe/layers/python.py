@@ -111,8 +111,8 @@ def _make(param: Any) -> Any:
     try:
         module = importlib.import_module(wanted.module)
     except ModuleNotFoundError as error:
-        if error.name != wanted.module:
-            raise
+        if not f"{wanted.module}.".startswith(f"{error.name}."):
+            raise  # an import inside the module, which was found
         raise ImportError(
             f"{where}: No module named '{wanted.module}' in sys.path: add its folder to PYTHONPATH"
         ) from error
