@@ -16,6 +16,8 @@ keep_pages()
 
 Array = NDArray[np.float32]
 
+MAX_AXES, MAX_COUNT = 32, 2**31 - 1
+
 
 class _Memory:
     """One float32 tensor where the net computes, and the numpy view that users write through.
@@ -128,7 +130,7 @@ class Blob:
         self._diff.set(tensor)
 
     def set_grad(self, tensor: torch.Tensor, borrowed: bool) -> None:
-        """Take `tensor` as the gradient; a `borrowed` one is another blob's too: copied before it is shown."""
+        """Take `tensor` as the gradient; a `borrowed` one is another blob's too: copied when shown."""
         self._diff.set(tensor, borrowed)
 
     def drop_grad(self) -> None:
@@ -155,10 +157,6 @@ class Blob:
         else:
             tensor.copy_(grad)
 
-    def grad_later(self, source: torch.Tensor) -> None:
-        """Let the gradient be what `source` holds now or, if nobody asks earlier, when somebody asks."""
-        self._diff.later(lambda tensor: tensor.copy_(source))
-
     @property
     def shown(self) -> bool:
         """Whether a user may hold a view of the values, so that new ones are written into the same memory."""
@@ -174,9 +172,16 @@ class Blob:
         return math.prod(self.shape)
 
     def reshape(self, *shape: int) -> None:
-        """Change the shape; the values are kept when their number stays the same."""
+        """Change the shape; the values are kept when their number stays the same.
+
+        ValueError for what BVLC aborts on: a side below 0, more than 32 axes or 2^31 - 1 values.
+        """
         if shape == self.shape:
             return
+        if len(shape) > MAX_AXES or any(side < 0 for side in shape) or math.prod(shape) > MAX_COUNT:
+            raise ValueError(
+                f"blob shape {shape}: expected at most {MAX_AXES} sides from 0, {MAX_COUNT} values"
+            )
         if math.prod(shape) == self.count and self._data.tensor is not None:
             self._data.tensor = self._data.get().reshape(shape)
             self._data.shape = shape

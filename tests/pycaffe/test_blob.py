@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from caffekit.pycaffe.blob import Blob
@@ -64,3 +65,11 @@ def test_the_mirror_of_device_memory() -> None:
     assert blob.value.tolist() == [1, 2]
     memory.mirror[0] = 8
     assert blob.value.tolist() == [1, 2], "the user's view counts only after it was asked for again"
+
+
+@pytest.mark.parametrize("shape", [(-1, 3), (1,) * 33, (2**16, 2**15)])
+def test_shapes_that_bvlc_aborts_on(shape: tuple[int, ...]) -> None:
+    blob = Blob((2, 3))
+    with pytest.raises(ValueError, match="expected at most 32 sides from 0, 2147483647 values"):
+        blob.reshape(*shape)
+    assert blob.shape == (2, 3)

@@ -214,6 +214,7 @@ def test_learned_blobs_are_trained_saved_and_shared(net_file: str, tmp_path: Pat
             ImportError,
             "layer 'scaled': No module named 'no_such",
         ),
+        ('"caffekit_test_layers"', '"no_such.module"', ImportError, "'scaled': No module named 'no_such.mod"),
         (
             '"Scaled"',
             '"Scald"',
