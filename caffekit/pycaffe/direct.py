@@ -62,13 +62,25 @@ class DirectLayer(Layer):
 
     _held: tuple[Tensors, Tensors] | None = None
 
+    def forget(self) -> None:
+        super().forget()
+        self._held = None
+
+    def _computed(self, values: Tensors) -> tuple[Tensors, Tensors]:
+        """What a forward pass would keep: without one, the gradient is that at what the bottoms hold."""
+        self.in_place = False
+        return values, self.forward(values, [blob.value for blob in self.blobs])
+
     def run_backward(self, top: Sequence[Blob], bottom: Sequence[Blob]) -> None:
-        if self._held is None or not self._has_gradient():
-            self.in_place = False
+        if not self._has_gradient():
+            return
+        values = [blob.value for blob in bottom]
+        if self._held is None and (self._saved is not None or not self.formula(values)):
             super().run_backward(top, bottom)
             return
         above = [blob.grad for blob in top]
         with torch.no_grad():
+            self._held = self._held or self._computed(values)
             grads = self.backward(*self._held, above)
         for blob, grad, down in zip(bottom, grads, self.propagate_down, strict=True):
             if down and grad is not None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from caffekit.formats.caffe_pb2 import LossParameter
+from caffekit.pycaffe.direct import DirectLayer, Tensors
 from caffekit.pycaffe.labels import check_labels
-from caffekit.pycaffe.layer import Layer
 
 FLT_MIN = float(np.finfo(np.float32).tiny)  # −log(FLT_MIN) = 87.3365, the largest finite loss of one sample
 
 
-class SoftmaxWithLoss(Layer):
+class SoftmaxWithLoss(DirectLayer):
     """loss = −Σ log max(softmax(x)_label, FLT_MIN) / normaliser.
 
     Bottoms: scores (N, C, …), labels (N, …) → top (), or also the probabilities (N, C, …).
@@ -38,8 +38,19 @@ class SoftmaxWithLoss(Layer):
         valid = torch.ones_like(labels, dtype=torch.bool) if ignore is None else labels != ignore
         outer = int(np.prod(bottom[0].shape[: axis % bottom[0].dim()], dtype=np.int64))
         normaliser = self._normaliser(valid, outer)
-        loss, prob = _SoftmaxLoss.apply(scores, labels, valid, normaliser)  # type: ignore[no-untyped-call]
+        prob = torch.softmax(scores, -1)
+        index = labels.where(valid, 0).unsqueeze(-1)
+        losses = -torch.log(prob.gather(-1, index).squeeze(-1).clamp_(min=FLT_MIN))
+        loss = losses.where(valid, 0).sum() / normaliser
+        self.state = prob, index, valid, normaliser
         return [loss, prob.movedim(-1, axis)][: len(self.layer_param.top) or 1]
+
+    def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
+        prob, index, valid, normaliser = self.state
+        grad = prob.clone()  # classes along the last axis
+        grad.scatter_add_(-1, index, torch.full_like(index, -1, dtype=prob.dtype))
+        grad *= valid.unsqueeze(-1)
+        return [grad.mul_(grads[0] / normaliser).movedim(-1, self.layer_param.softmax_param.axis), None]
 
     def _normaliser(self, valid: torch.Tensor, outer: int) -> float:
         param = self.layer_param.loss_param
@@ -52,28 +63,3 @@ class SoftmaxWithLoss(Layer):
             LossParameter.NONE: 1.0,
         }
         return max(1.0, counts[mode] if mode in counts else float(valid.sum()))
-
-
-class _SoftmaxLoss(torch.autograd.Function):
-    """Classes along the last axis; the gradient is Caffe's, not that of the floored logarithm."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, scores: torch.Tensor, labels: torch.Tensor, valid: torch.Tensor, normaliser: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        prob = torch.softmax(scores, -1)
-        index = labels.where(valid, 0).unsqueeze(-1)
-        own = prob.gather(-1, index).squeeze(-1)
-        losses = -torch.log(own.clamp(min=FLT_MIN))
-        ctx.save_for_backward(prob, index, valid)
-        ctx.normaliser = normaliser
-        ctx.mark_non_differentiable(prob)
-        return losses.where(valid, 0).sum() / normaliser, prob
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        prob, index, valid = ctx.saved_tensors
-        grad = prob.clone()
-        grad.scatter_add_(-1, index, torch.full_like(index, -1, dtype=prob.dtype))
-        grad *= valid.unsqueeze(-1)
-        return grad * (grads[0] / ctx.normaliser), None, None, None
