@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +27,15 @@ def choose_device(engine: Engine, gpu: Choice = "auto") -> tuple[int | None, str
 def choose_devices(engine: Engine, gpu: Choice = "auto") -> tuple[tuple[int, ...], str]:
     """(numbers of the GPUs to train on together, none for the CPU; one line that says so).
 
-    EnvironmentProblem when a GPU is asked for that this engine cannot use.
+    EnvironmentProblem when a GPU is asked for that this engine cannot use. UsageError under torchrun: train
+    starts the other processes itself.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
+        raise UsageError(
+            "torchrun has started this, but train starts its processes itself",
+            "leave torchrun out and name the GPUs (--gpu 0,1); on several machines run"
+            " `torchrun … -m caffekit.pycaffe.distributed solver.prototxt`",
+        )
     if gpu == "none":
         return (), f"{engine.name} engine on the CPU"
     if gpu == "auto":

@@ -99,3 +99,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="named twice: 1, 1"):
         choose_devices(ours, [1, 1])
     assert choose_devices(ours, "none") == ((), "embedded engine on the CPU")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="train starts its processes itself"):
+        choose_devices(ours, "none")

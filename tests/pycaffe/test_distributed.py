@@ -27,6 +27,7 @@ layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
   convolution_param {{ num_output: 3 kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "again" type: "Convolution" bottom: "conv" top: "again" param {{ name: "w" }}
   convolution_param {{ num_output: 3 kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}
+{between}
 layer {{ name: "ip" type: "InnerProduct" bottom: "again" top: "ip"
   inner_product_param {{ num_output: 3 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
@@ -66,9 +67,9 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "db"
 
 
-def write_solver(folder: Path, database: Path, batch: int, more: str = "") -> Path:
+def write_solver(folder: Path, database: Path, batch: int, more: str = "", between: str = "") -> Path:
     folder.mkdir()
-    (folder / "net.prototxt").write_text(NET.format(db=database, batch=batch))
+    (folder / "net.prototxt").write_text(NET.format(db=database, batch=batch, between=between))
     text = SOLVER.format(net=folder / "net.prototxt", prefix=folder / "snap", more=more)
     (folder / "solver.prototxt").write_text(text)
     return folder / "solver.prototxt"
@@ -88,6 +89,8 @@ MORE = ["", "layer_wise_reduce: false", "iter_size: 2"]
 def test_two_processes_equal_one_with_the_summed_batch(tmp_path: Path, database: Path) -> None:
     """Weights within 1e-5 after 8 iterations; the first alone logs, tests and snapshots."""
     solvers = [write_solver(tmp_path / f"two{i}", database, 4, more) for i, more in enumerate(MORE)]
+    norm = 'layer { name: "norm" type: "BatchNorm" bottom: "again" top: "again" }'
+    solvers.append(write_solver(tmp_path / "norm", database, 4, "", norm))
     uid = caffe.NCCL.new_uid()
     processes = [
         subprocess.Popen(
@@ -100,7 +103,10 @@ def test_two_processes_equal_one_with_the_summed_batch(tmp_path: Path, database:
     assert [process.returncode for process in processes] == [0, 0], said
     assert "Iteration 7, lr =" in said[0] and "Testing net (#0)" in said[0]
     assert "Iteration" not in said[1] and "net.cpp" not in said[1]
-    for i, (path, more) in enumerate(zip(solvers, MORE, strict=True)):
+    with np.load(f"{solvers[-1]}.0.npz") as first, np.load(f"{solvers[-1]}.1.npz") as second:
+        np.testing.assert_array_equal(first["ip.0"], second["ip.0"])
+        assert (first["norm.0"] != second["norm.0"]).any(), "the sums of BatchNorm are each process's own"
+    for i, (path, more) in enumerate(zip(solvers, MORE, strict=False)):
         assert len(list(path.parent.glob("snap_iter_8.*"))) == 2
         one = caffe.get_solver(str(write_solver(tmp_path / f"one{i}", database, 8, more)))
         before = weights_of(one)
@@ -112,6 +118,7 @@ def test_two_processes_equal_one_with_the_summed_batch(tmp_path: Path, database:
                 assert np.abs(value - before[name]).max() > 1e-3, f"{name} has not moved: nothing is tested"
 
 
+@pytest.mark.slow
 def test_torchrun(tmp_path: Path, database: Path) -> None:
     """The module's own command, started twice by torchrun."""
     path = write_solver(tmp_path / "run", database, 4)
