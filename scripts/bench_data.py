@@ -2,8 +2,9 @@
 
 bench_data.py [NET [STEPS]]     NET: a name in bench_nets (caffenet); prints one line of JSON
 
-{"synthetic": images/s, "lmdb": images/s, "ratio": lmdb / synthetic, "loading": images/s of the data path alone}
-Speeds are from medians of the iterations; the two trainings take turns, so that a busy machine slows both.
+{"synthetic": images/s, "lmdb": images/s, "ratio": lmdb / synthetic, "cpu_ratio": the same of processor time,
+"loading": images/s of the data path alone}
+The two trainings take turns, so that a busy machine slows both; figures are medians over the pairs of turns.
 Large images are JPEG records of 256×256 pixels with crop, mirror and mean, small ones raw records with a scale.
 """
 
@@ -86,7 +87,7 @@ def loading(folder: Path, data: str, batch: int, seconds: float = 3) -> float:
 
 
 def measure(name: str = "caffenet", steps: int = 40) -> dict[str, float]:
-    """The speeds with `steps` iterations each."""
+    """The speeds and ratios with `steps` iterations of each training."""
     batch, classes = bench_nets.NETS[name], bench_nets.CLASSES.get(name, 1000)
     with tempfile.TemporaryDirectory() as at:
         folder = Path(at)
@@ -95,15 +96,21 @@ def measure(name: str = "caffenet", steps: int = 40) -> dict[str, float]:
         rest = "\n".join(line for line in text.splitlines() if 'type: "Input"' not in line)
         nets = {"synthetic": text, "lmdb": data + rest}
         trainings = {kind: solver(folder, kind, net, classes) for kind, net in nets.items()}
-        times: dict[str, list[float]] = {kind: [] for kind in trainings}
-        for _ in range(0, steps + TURN, TURN):
-            for kind, step in trainings.items():
-                for _ in range(TURN):
-                    before = time.monotonic()
-                    step()
-                    times[kind].append(time.monotonic() - before)
-        speeds = {kind: batch / statistics.median(each[TURN:]) for kind, each in times.items()}
-    return {**speeds, "ratio": speeds["lmdb"] / speeds["synthetic"], "loading": alone}
+        turns = [
+            {kind: turn(step) for kind, step in trainings.items()} for _ in range(0, steps + TURN, TURN)
+        ][1:]
+    speeds = {kind: batch / statistics.median(turn[kind][0] for turn in turns) for kind in trainings}
+    ratio, cpu = (statistics.median(turn["synthetic"][i] / turn["lmdb"][i] for turn in turns) for i in (0, 1))
+    return {**speeds, "ratio": ratio, "cpu_ratio": cpu, "loading": alone}
+
+
+def turn(step: Callable[[], object]) -> tuple[float, float]:
+    """Seconds, and seconds of processor time, of an iteration; the mean of several after one that warms up."""
+    step()
+    before, cpu = time.monotonic(), time.process_time()
+    for _ in range(TURN):
+        step()
+    return (time.monotonic() - before) / TURN, (time.process_time() - cpu) / TURN
 
 
 def main() -> None:
