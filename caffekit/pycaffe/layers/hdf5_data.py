@@ -133,8 +133,9 @@ def read_datasets(file: str, names: list[str], layer: str) -> list[Array]:
         with h5py.File(file, "r") as opened:
             arrays = [_dataset(opened, name, f"layer '{layer}': {file}") for name in names]
     except OSError as error:
+        reason = "damaged, or not HDF5" if Path(file).exists() else "no such file"
         raise ValueError(
-            f"layer '{layer}': Failed opening HDF5 file: {file} ({error}); names in the list are relative to"
+            f"layer '{layer}': Failed opening HDF5 file: {file} ({reason}); names in the list are relative to"
             " the working directory"
         ) from error
     rows = {name: len(array) for name, array in zip(names, arrays, strict=True)}
