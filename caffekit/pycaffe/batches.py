@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -73,7 +74,7 @@ class Batches:
             loaded = item.load()
             return item._replace(load=lambda: loaded), self.shape(loaded[0].shape)
         except (ValueError, CaffekitError) as error:
-            raise self._error(item, error) from error
+            raise ValueError(f"layer '{self.layer}': {item.name}: {one_line(error)}") from error
 
     def _fill(self, items: list[Item], rows: Array, labels: Array) -> None:
         at = 0
@@ -87,7 +88,19 @@ class Batches:
                     )
                 item.place(image, rows[at])
         except (ValueError, CaffekitError) as error:
-            raise self._error(items[at], error) from error
+            raise ValueError(f"layer '{self.layer}': {items[at].name}: {one_line(error)}") from error
 
-    def _error(self, item: Item, error: Exception) -> ValueError:
-        return ValueError(f"layer '{self.layer}': {item.name}: {error}")
+
+def one_line(error: Exception) -> str:
+    """What went wrong, and what to do about it where the error knows."""
+    hint = getattr(error, "hint", "")
+    return f"{error}; {hint}" if hint else str(error)
+
+
+@contextmanager
+def naming(layer: str) -> Iterator[None]:
+    """Turn what goes wrong with a data layer's files into a ValueError of one line that names the layer."""
+    try:
+        yield
+    except (ValueError, CaffekitError) as error:
+        raise ValueError(f"layer '{layer}': {one_line(error)}") from error

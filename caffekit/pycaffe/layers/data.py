@@ -14,7 +14,7 @@ from caffekit.formats.caffe_pb2 import TRAIN, DataParameter
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.pycaffe import mode
-from caffekit.pycaffe.batches import Item
+from caffekit.pycaffe.batches import Item, naming, one_line
 from caffekit.pycaffe.data_transformer import DataTransformer, Image
 from caffekit.pycaffe.layer import Shape
 from caffekit.pycaffe.layers.prefetching import PrefetchingLayer
@@ -41,7 +41,8 @@ class Data(PrefetchingLayer):
                 f"layer '{param.name}': backend LEVELDB cannot be read; make an LMDB with `caffekit gen-lmdb`"
                 " and write `backend: LMDB` (the default is LEVELDB)"
             )
-        self.reader = LmdbReader(Path(data.source))
+        with naming(param.name):
+            self.reader = LmdbReader(Path(data.source))
         log("db_lmdb.cpp:35", f"Opened lmdb {data.source}")
 
     def open(self, transformer: DataTransformer) -> _Records:
@@ -69,7 +70,7 @@ class _Records:
         try:
             return self.transformed(self._load(value)[0].shape)
         except Exception as error:
-            raise ValueError(f"{self._record(key)}: {error}") from error
+            raise ValueError(f"{self._record(key)}: {one_line(error)}") from error
 
     def skip(self, images: int) -> None:
         self.start += images * self.step

@@ -12,6 +12,7 @@ import torch
 from caffekit.errors import os_errors
 from caffekit.formats.caffe_pb2 import TRAIN
 from caffekit.graph.counts import check_counts
+from caffekit.pycaffe.batches import naming
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.data_transformer import Array
 from caffekit.pycaffe.layer import Layer, Shape
@@ -42,7 +43,8 @@ class HDF5Data(Layer):
         if not self.size:
             raise ValueError(f"layer '{name}': batch_size must be positive")
         self.rank, self.count = (solver_rank(), solver_count()) if self.phase == TRAIN else (0, 1)
-        self.rows = _Rows(param.hdf5_data_param, list(param.top), name)
+        with naming(name):
+            self.rows = _Rows(param.hdf5_data_param, list(param.top))
         self.names: list[str] = []
 
     def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:
@@ -50,14 +52,21 @@ class HDF5Data(Layer):
 
     def skip(self, batches: int) -> None:
         """Begin `batches` batches further on: a resumed run goes on in the data where it stopped."""
-        for _ in range(batches * self.size * self.count):
-            self.rows.advance()
+        with naming(self.layer_param.name):
+            for _ in range(batches * self.size * self.count):
+                self.rows.advance()
 
     def record(self, item: int) -> str:
         """The file and row that is item `item` of the current batch."""
         return self.names[item]
 
     def run_forward(self, bottom: Sequence[Blob], top: Sequence[Blob], keep_graph: bool) -> None:
+        with naming(self.layer_param.name):
+            batch = self._next()
+        for blob, array in zip(top, batch, strict=True):
+            blob.value = torch.from_numpy(array).to(device())
+
+    def _next(self) -> list[Array]:
         rows = self.rows
         out = [np.empty((self.size, *array.shape[1:]), np.float32) for array in rows.arrays]
         self.names = []
@@ -68,21 +77,20 @@ class HDF5Data(Layer):
                 array[i] = source[rows.order[rows.at]]
             self.names.append(f"{rows.file}: row {rows.order[rows.at]}")
             rows.advance()
-        for blob, array in zip(top, out, strict=True):
-            blob.value = torch.from_numpy(array).to(device())
+        return out
 
 
 class _Rows:
     """A position in the rows of the listed files; `number` counts all rows that have gone by."""
 
-    def __init__(self, param: Any, tops: list[str], layer: str) -> None:
-        self.tops, self.layer, self.shuffle = tops, layer, param.shuffle
+    def __init__(self, param: Any, tops: list[str]) -> None:
+        self.tops, self.shuffle = tops, param.shuffle
         log("hdf5_data_layer.cpp:81", f"Loading list of HDF5 filenames from: {param.source}")
         with os_errors("Failed to open source file:", param.source):
             self.files = Path(param.source).read_text(encoding="utf-8", errors="surrogateescape").split()
         log("hdf5_data_layer.cpp:95", f"Number of HDF5 files: {len(self.files)}")
         if not self.files:
-            raise ValueError(f"layer '{layer}': Must have at least 1 HDF5 filename listed in {param.source}")
+            raise ValueError(f"Must have at least 1 HDF5 filename listed in {param.source}")
         self.files_order = list(range(len(self.files)))
         self._shuffle(self.files_order)
         self.number = self.at = self.turn = 0
@@ -107,12 +115,11 @@ class _Rows:
     def _load(self) -> None:
         self.file = self.files[self.files_order[self.turn]]
         before = [array.shape[1:] for array in self.arrays]
-        self.arrays = read_datasets(self.file, self.tops, self.layer)
+        self.arrays = read_datasets(self.file, self.tops)
         shapes = [array.shape[1:] for array in self.arrays]
         if before and before != shapes:
             raise ValueError(
-                f"layer '{self.layer}': {self.file}: its rows are {shapes}, those before {before};"
-                " all files must agree"
+                f"{self.file}: its rows are {shapes}, those before {before}; all files must agree"
             )
         self.order = list(range(len(self.arrays[0])))
         self._shuffle(self.order)
@@ -122,42 +129,40 @@ class _Rows:
             random_shuffle(order)
 
 
-def read_datasets(file: str, names: list[str], layer: str) -> list[Array]:
+def read_datasets(file: str, names: list[str]) -> list[Array]:
     """The datasets `names` of an HDF5 file, float32, all of as many rows.
 
-    ValueError naming the layer and the file: no HDF5, a dataset missing or not of numbers, unequal rows.
+    ValueError naming the file: no HDF5, a dataset missing or not of numbers, unequal rows.
     """
     import h5py
 
     try:
         with h5py.File(file, "r") as opened:
-            arrays = [_dataset(opened, name, f"layer '{layer}': {file}") for name in names]
+            arrays = [_dataset(opened, name, file) for name in names]
     except OSError as error:
         reason = "damaged, or not HDF5" if Path(file).exists() else "no such file"
         raise ValueError(
-            f"layer '{layer}': Failed opening HDF5 file: {file} ({reason}); names in the list are relative to"
+            f"Failed opening HDF5 file: {file} ({reason}); names in the list are relative to"
             " the working directory"
         ) from error
     rows = {name: len(array) for name, array in zip(names, arrays, strict=True)}
     if len(set(rows.values())) != 1 or not rows[names[0]]:
         counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
-        raise ValueError(
-            f"layer '{layer}': {file}: all datasets must have equally many rows, at least 1: {counts}"
-        )
+        raise ValueError(f"{file}: all datasets must have equally many rows, at least 1: {counts}")
     return arrays
 
 
-def _dataset(opened: Any, name: str, place: str) -> Array:
+def _dataset(opened: Any, name: str, file: str) -> Array:
     import h5py
 
     found = opened.get(name)
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(opened) or "none"
-        raise ValueError(f"{place}: Failed to find HDF5 dataset {name} (there are: {there}); name the top so")
+        raise ValueError(f"{file}: Failed to find HDF5 dataset {name} (there are: {there}); name the top so")
     if found.dtype.kind not in "fiu":
-        raise ValueError(f"{place}: dataset {name}: Unsupported datatype class: {found.dtype}; store float32")
+        raise ValueError(f"{file}: dataset {name}: Unsupported datatype class: {found.dtype}; store float32")
     if found.ndim < 1:
-        raise ValueError(f"{place}: dataset {name}: Input must have at least 1 axis.")
+        raise ValueError(f"{file}: dataset {name}: Input must have at least 1 axis.")
     log_hdf5_class(found.dtype.kind)
     array: Array = np.asarray(found[()], np.float32)
     return array

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from caffekit.errors import os_errors
 from caffekit.graph.counts import check_counts
+from caffekit.pycaffe.batches import naming
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer, Shape
 from caffekit.pycaffe.log import log
@@ -28,7 +30,8 @@ class HDF5Output(Layer):
 
         check_counts(self.layer_param)
         self.file: str = self.layer_param.hdf5_output_param.file_name
-        with os_errors("Failed to open HDF5 file", self.file):
+        with naming(self.layer_param.name), os_errors("Failed to open HDF5 file", self.file):
+            Path(self.file).touch()  # whose errors say more in fewer words than HDF5's
             h5py.File(self.file, "w").close()
 
     def top_shapes(self, bottom: list[Shape]) -> tuple[list[Shape], list[Shape]]:

@@ -14,7 +14,7 @@ import cv2
 from caffekit.errors import os_errors
 from caffekit.formats.caffe_pb2 import TRAIN
 from caffekit.formats.datum import decode_planes
-from caffekit.pycaffe.batches import Item
+from caffekit.pycaffe.batches import Item, one_line
 from caffekit.pycaffe.data_transformer import DataTransformer, Image
 from caffekit.pycaffe.layer import Shape
 from caffekit.pycaffe.layers.prefetching import PrefetchingLayer
@@ -102,7 +102,7 @@ class _Files:
         try:
             return self.transformed(self._load(path, label)[0].shape)
         except Exception as error:
-            raise ValueError(f"{self.source}:{number}: {error}") from error
+            raise ValueError(f"{self.source}:{number}: {one_line(error)}") from error
 
     def skip(self, images: int) -> None:
         for _ in range((self.at + images) // len(self.lines)):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from caffekit.errors import CaffekitError
 from caffekit.graph.counts import check_counts
-from caffekit.pycaffe.batches import Batch, Batches, Item
+from caffekit.pycaffe.batches import Batch, Batches, Item, naming
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.data_transformer import DataTransformer
 from caffekit.pycaffe.layer import Layer, Shape
@@ -49,13 +48,11 @@ class PrefetchingLayer(Layer):
             raise ValueError(f"layer '{param.name}': prefetch must be 1 or more batches")
         # BVLC seeds the transformer before and after it opens the source, and then each prefetching thread:
         # drawing as it does keeps the fillers' random numbers in step with its own.
-        try:
+        with naming(param.name):
             transformer = DataTransformer(param.transform_param, self.phase)
             transformer.init_rand()
             self.source = self.open(transformer)
             self.image = self.source.first()
-        except (ValueError, CaffekitError) as error:
-            raise ValueError(f"layer '{param.name}': {error}") from error
         transformer.init_rand()
         rng().word()
         self.prefetcher: Prefetcher[Batch] | None = None
