@@ -54,6 +54,23 @@ def set_device(gpu_id: int) -> None:
         set_mode_gpu()
 
 
+_spare_memory = False
+
+
+def spares_memory() -> bool:
+    """Whether gradients of activations are freed as soon as they are used."""
+    return _spare_memory
+
+
+def set_spare_memory(spare: bool) -> None:
+    """Free the gradients of activations as soon as they are used: afterwards their `diff` reads as zeros.
+
+    Training through the worker does so; scripts may look at any blob's diff, as in BVLC Caffe.
+    """
+    global _spare_memory
+    _spare_memory = spare
+
+
 # --- one of several solvers (data parallel; see distributed.py) -----------------------------------------
 
 _solver_count, _solver_rank, _multiprocess = 1, 0, False
@@ -119,9 +136,12 @@ class Rng:
     def uniform(self, low: float, high: float, n: int) -> NDArray[np.float32]:
         """`n` float32 numbers in [low, high], as boost::uniform_real over the raw words gives them."""
         a, b = np.float32(low), np.nextafter(np.float32(high), np.float32(np.inf), dtype=np.float32)
-        out: NDArray[np.float32] = self.words(n).astype(np.float32) / np.float32(2**32) * (b - a) + a
-        while (redraw := np.flatnonzero(out >= b)).size:
-            out[redraw] = self.words(redraw.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
+        out = np.empty(n, np.float32)
+        for start in range(0, n, 1 << 20):  # in pieces, so as not to hold many times the memory of the result
+            piece = out[start : start + (1 << 20)]
+            piece[:] = self.words(piece.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
+            while (redraw := np.flatnonzero(piece >= b)).size:
+                piece[redraw] = self.words(redraw.size).astype(np.float32) / np.float32(2**32) * (b - a) + a
         return out
 
     def bernoulli(self, p: float, n: int) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import Built, build
 from caffekit.pycaffe.labels import LabelError
+from caffekit.pycaffe.mode import spares_memory
 from caffekit.pycaffe.net_source import in_state, read_network, saying_where, warn_of_old_form
 from caffekit.pycaffe.snapshot import write_hdf5_net
 
@@ -123,9 +124,12 @@ class Net:
         """Free what a forward and a backward pass over all layers make anew, but for what users look at."""
         for layer in self._layers:
             layer.forget()
-        for name, blob in self.blobs.items():
-            if not self.blob_loss_weights[name]:
-                blob.drop_grad()
+        for name in self.blobs:
+            self._drop_diff(name)
+
+    def _drop_diff(self, name: str) -> None:
+        if not self.blob_loss_weights[name]:  # it is kept in the diff
+            self.blobs[name].drop_grad()
 
     def _backward(self, start: int, end: int) -> None:
         """Run layers `start` … `end` (downwards) backward, from the diffs of their tops."""
@@ -136,6 +140,10 @@ class Net:
                 if self._layers[i].refusal:
                     raise ValueError(self._layers[i].refusal)
                 self._layers[i].run_backward(self._all(tops), self._all(bottoms))
+                if spares_memory():
+                    self._layers[i].forget()
+                    for top in set(tops) - set(bottoms):
+                        self._drop_diff(top)
             self._run("after_backward", i)
 
     def forward(
