@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -291,20 +290,10 @@ def test_hdf5_output_holds_one_forward() -> None:
     [
         ("shape { dim: 1 } num: 1", "Both shape and legacy fields were specified"),
         ("shape { dim: 1 } data_filler { } data_filler { } data_filler { }", "fillers must be 0, 1 or equal"),
+        ('shape { dim: 1 } data_filler { type: "foo" }', "Unknown filler name: foo"),
         ("num: 1 channels: 1 height: 1", "num, channels, height and width"),
     ],
 )
 def test_bad_dummy_data(param: str, message: str) -> None:
     with pytest.raises(Exception, match=f"layer 'd'.*{message}"):
         net("DummyData", f"dummy_data_param {{ {param} }}")
-
-
-def test_a_folder_that_vanishes_while_training() -> None:
-    """The list's image is gone when its turn comes."""
-    Path("sub").mkdir()
-    shutil.copy("a.png", "sub/c.png")
-    made = net("ImageData", image_data("a.png 0\nsub/c.png 1\n"))
-    shutil.rmtree("sub")
-    made.forward()
-    with pytest.raises(ValueError, match="list:2: Could not load sub/c.png"):
-        made.forward()

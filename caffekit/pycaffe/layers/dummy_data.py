@@ -7,7 +7,7 @@ from typing import Any
 
 from caffekit.formats.caffe_pb2 import FillerParameter
 from caffekit.pycaffe.blob import Blob
-from caffekit.pycaffe.fillers import fill
+from caffekit.pycaffe.fillers import FILLERS, fill
 from caffekit.pycaffe.layer import Layer, Shape
 
 
@@ -32,6 +32,9 @@ class DummyData(Layer):
             raise ValueError(
                 f"layer '{self.layer_param.name}': Both shape and legacy fields were specified; keep shape"
             )
+        for filler in given:
+            if filler.type not in FILLERS:
+                raise ValueError(f"layer '{self.layer_param.name}': Unknown filler name: {filler.type}")
         one = given or [FillerParameter(type="constant")]
         self.data_fillers: list[Any] = one if len(one) == tops else one * tops
 
