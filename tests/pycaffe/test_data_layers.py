@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,3 +155,29 @@ def test_solvers_share_the_records(
 
 def labels(of: caffe.Net, count: int) -> np.ndarray:
     return np.concatenate([of.forward()["label"].copy() for _ in range(count)])
+
+
+LOGGED = re.compile(
+    r"((?:image_data|hdf5_data|data)_layer\.cpp|data_transformer\.cpp|db_lmdb\.cpp)(:\d+\] .*)"
+)
+
+
+@pytest.mark.bvlc
+@pytest.mark.parametrize(
+    "stem",
+    ["image_data_shuffle_skip_crop_mirror", "data_jpeg_crop_mirror_mean", "hdf5_data_shuffle_files"],
+)
+def test_logs_what_real_caffe_logs(
+    stem: str, bvlc: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Line for line, in order, but for the lines of the prefetching thread, which come at any time."""
+    monkeypatch.setenv("GLOG_minloglevel", "0")
+    case = next(case for case in CASES if case.stem == stem)
+    code = f"import caffe; caffe.set_random_seed(4); caffe.Net({str(case)!r}, caffe.TRAIN)"
+    real = subprocess.run([bvlc, "-c", code], check=True, capture_output=True, text=True).stderr
+    caffe.set_random_seed(4)
+    caffe.Net(str(case), caffe.TRAIN)
+    ours = capfd.readouterr().err
+    logs = [[m for m in LOGGED.findall(log) if "Restarting" not in m[1]] for log in (ours, real)]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) >= 2
