@@ -8,7 +8,7 @@ and the iteration; it turns the gradients into what is subtracted from the param
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,6 @@ import torch
 
 Tensors = list[torch.Tensor]
 Rule = Callable[[float, Tensors, list[Tensors], Any, int], None]
-
-CHUNK = 2**17
-"""On the CPU so many values are updated at a time, which then stay in its caches from step to step."""
 
 
 def sgd(rate: float, grads: Tensors, history: list[Tensors], param: Any, it: int) -> None:
@@ -101,27 +98,40 @@ def update(
 
     The order is Caffe's: divide by iter_size, add the decay, let the rule turn gradients into updates.
     """
-    for values, grads, *history in _batches(params):
-        if param.iter_size > 1:
-            torch._foreach_mul_(grads, 1 / param.iter_size)
-        if decay:
-            push = values if param.regularization_type == "L2" else [each.sign() for each in values]
-            torch._foreach_add_(grads, push, alpha=decay)
-        rule(rate, grads, history, param, it)
-        torch._foreach_sub_(values, grads)
-
-
-def _batches(params: list[tuple[torch.Tensor, ...]]) -> Iterator[list[Tensors]]:
-    """What is computed in one go: on a GPU all parameters, on the CPU as much as its caches hold."""
-    if params[0][0].device.type != "cpu":
-        yield [list(kind) for kind in zip(*params, strict=True)]
+    l2 = decay if param.regularization_type == "L2" else 0.0
+    if rule is sgd and param.momentum and param.iter_size == 1 and l2 == decay and _is_plain(params):
+        _sgd_at_once(rate, decay, params, param.momentum)
         return
-    for tensors in params:
-        if tensors[0].numel() > CHUNK and all(each.is_contiguous() for each in tensors):
-            for chunk in zip(*(torch.split(each.view(-1), CHUNK) for each in tensors), strict=True):
-                yield [[each] for each in chunk]
-        else:
-            yield [[each] for each in tensors]
+    values, grads, *history = (list(kind) for kind in zip(*params, strict=True))
+    if param.iter_size > 1:
+        torch._foreach_mul_(grads, 1 / param.iter_size)
+    if decay:
+        torch._foreach_add_(grads, values if l2 else [each.sign() for each in values], alpha=decay)
+    rule(rate, grads, history, param, it)
+    torch._foreach_sub_(values, grads)
+
+
+def _sgd_at_once(rate: float, decay: float, params: list[tuple[torch.Tensor, ...]], momentum: float) -> None:
+    """sgd with its decay in one pass over memory: torch's own step of rate 1, its dampening our rate."""
+    values, grads, history = (list(kind) for kind in zip(*params, strict=True))
+    torch._fused_sgd_(
+        values,
+        grads,
+        history,
+        weight_decay=decay,
+        momentum=momentum,
+        lr=1.0,
+        dampening=1 - rate,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
+    torch._foreach_copy_(grads, history)
+
+
+def _is_plain(params: list[tuple[torch.Tensor, ...]]) -> bool:
+    """Whether all tensors are what torch's own step takes."""
+    return all(each.is_contiguous() and each.dtype == torch.float32 for kinds in params for each in kinds)
 
 
 def clip(grads: Tensors, limit: float) -> float:
