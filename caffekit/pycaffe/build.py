@@ -72,8 +72,14 @@ def _add_layer(
     layer = make_layer(param, built.phase)
     log("net.cpp:86", f"Creating Layer {param.name}")
     needs = [_take(built, param, i, available) for i in range(len(param.bottom))]
+    if len(param.propagate_down) not in (0, len(needs)):
+        raise ValueError(
+            f"layer '{param.name}': propagate_down param must be specified either 0 or bottom_size times"
+            f" ({len(needs)}), got {len(param.propagate_down)}"
+        )
     bottom = [built.blobs[name] for name in param.bottom]
-    layer.propagate_down = list(needs)
+    # It says which bottoms get a gradient, not whether the layer needs to run backward.
+    layer.propagate_down = list(param.propagate_down) or list(needs)
     names = _name_tops(built, layer)
     stated = [spec.lr_mult != 0 for spec in param.param]  # before BatchNorm's setup adds its zeros
     layer.setup(bottom)
@@ -104,13 +110,12 @@ def make_layer(param: Any, phase: int) -> Layer:
 
 
 def _take(built: Built, param: Any, index: int, available: dict[str, bool]) -> bool:
-    """Consume a bottom; whether the layer should give it a gradient."""
+    """Consume a bottom; whether it needs a gradient."""
     name = param.bottom[index]
     if name not in available:
         raise ValueError(f"Unknown bottom blob '{name}' (layer '{param.name}', bottom index {index})")
     log("net.cpp:408", f"{param.name} <- {name}")
-    need = available.pop(name)
-    return bool(param.propagate_down[index]) if param.propagate_down else need
+    return available.pop(name)
 
 
 def _name_tops(built: Built, layer: Layer) -> list[str]:
