@@ -26,8 +26,6 @@ class Snapshot:
         for path in (self.model, self.state):
             if not path.is_file():
                 return f"{path.name} is missing"
-            if path.suffix == ".h5":
-                continue
             try:
                 bad = non_finite(path)
             except (CaffekitError, OSError) as error:
