@@ -20,6 +20,8 @@ WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
 
 Place = tuple[str, int]
 """A parameter: its layer's name and its number there."""
+Owner = tuple[Blob, int, Place, Any]
+"""A named parameter: its blob, its number among the learnable ones, its place, all that its ParamSpecs say."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ def build(net: Any) -> Built:
     param = insert_splits(filtered)
     built = Built(param.name, state.phase)
     available: dict[str, bool] = {}  # blobs that no layer has consumed yet -> need a gradient
-    owners: dict[str, tuple[Blob, int, Place]] = {}
+    owners: dict[str, Owner] = {}
     for layer_param in param.layer:
         _add_layer(built, layer_param, available, owners)
     _mark_backward(built)
@@ -63,9 +65,7 @@ def build(net: Any) -> Built:
     return built
 
 
-def _add_layer(
-    built: Built, param: Any, available: dict[str, bool], owners: dict[str, tuple[Blob, int, Place]]
-) -> None:
+def _add_layer(built: Built, param: Any, available: dict[str, bool], owners: dict[str, Owner]) -> None:
     if not param.HasField("phase"):
         param.phase = built.phase
     log_creating(param.name)
@@ -169,16 +169,16 @@ def _param_specs(param: Any, count: int) -> list[Any]:
     return [*param.param, *[ParamSpec() for _ in range(count - len(param.param))]]
 
 
-def _share_or_learn(
-    built: Built, place: Place, blob: Blob, spec: Any, owners: dict[str, tuple[Blob, int, Place]]
-) -> None:
+def _share_or_learn(built: Built, place: Place, blob: Blob, spec: Any, owners: dict[str, Owner]) -> None:
     """Share the memory of the parameter that has this name already, or learn a new one."""
     if not spec.name or spec.name not in owners:
         if spec.name:
-            owners[spec.name] = (blob, len(built.learnable), place)
+            shared = ParamSpec()
+            shared.CopyFrom(spec)
+            owners[spec.name] = (blob, len(built.learnable), place, shared)
         built.learnable.append((blob, spec.lr_mult, spec.decay_mult))
         return
-    owner, index, (layer, i) = owners[spec.name]
+    owner, index, (layer, i), shared = owners[spec.name]
     log("net.cpp:467", f"Sharing parameters '{spec.name}' owned by layer '{layer}', param index {i}")
     same = owner.count == blob.count if spec.share_mode == ParamSpec.PERMISSIVE else owner.shape == blob.shape
     if not same:
@@ -187,12 +187,15 @@ def _share_or_learn(
             f" this layer expects {blob.shape}"
         )
     blob.share(owner)
-    _, lr_mult, decay_mult = built.learnable[index]
-    built.learnable[index] = (
-        owner,
-        spec.lr_mult if spec.HasField("lr_mult") else lr_mult,
-        spec.decay_mult if spec.HasField("decay_mult") else decay_mult,
-    )
+    for field in ("lr_mult", "decay_mult"):
+        given, before = getattr(spec, field), getattr(shared, field)
+        if spec.HasField(field) and shared.HasField(field) and given != before:
+            raise ValueError(
+                f"layer '{place[0]}': Shared param '{spec.name}' has mismatched {field}: {given:g}, in layer"
+                f" '{layer}' {before:g}; give it once, or the same everywhere"
+            )
+    shared.MergeFrom(spec)
+    built.learnable[index] = (owner, shared.lr_mult, shared.decay_mult)
 
 
 def _mark_backward(built: Built) -> None:

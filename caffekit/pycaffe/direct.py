@@ -58,7 +58,8 @@ class DirectLayer(Layer):
                 blob.kept = self.needs_top
         self._saved = None
         if keep_graph and self._has_gradient():
-            self._held = inputs, [blob.value for blob in top]
+            # What is kept is not what users look at: a layer in place behind this one writes into that.
+            self._held = inputs, outputs
 
     _held: tuple[Tensors, Tensors] | None = None
 

@@ -297,3 +297,17 @@ def test_a_gradient_that_no_formula_gives_is_refused(tmp_path: Path) -> None:
     net = caffe.Net(str(path), caffe.TRAIN)
     net.forward()
     net.backward()
+
+
+def test_shared_parameters_with_two_multipliers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shared.prototxt"
+    text = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }'
+    for name, spec in (("a", "lr_mult: 2"), ("b", "decay_mult: 3"), ("c", "lr_mult: %d")):
+        text += f"""
+        layer {{ name: "{name}" type: "InnerProduct" bottom: "x" top: "{name}" param {{ name: "w" {spec} }}
+                inner_product_param {{ num_output: 3 bias_term: false }} }}"""
+    path.write_text(text % 2)
+    assert [mults for _, *mults in caffe.Net(str(path), caffe.TRAIN).learnable] == [[2.0, 3.0]]
+    path.write_text(text % 1)
+    with pytest.raises(ValueError, match=r"layer 'c': Shared param 'w' has mismatched lr_mult: 1, .*'a' 2"):
+        caffe.Net(str(path), caffe.TRAIN)
