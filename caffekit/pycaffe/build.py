@@ -21,7 +21,7 @@ WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
 Place = tuple[str, int]
 """A parameter: its layer's name and its number there."""
 Owner = tuple[Blob, int, Place, Any]
-"""A named parameter: its blob, its number among the learnable ones, its place, all that its ParamSpecs say."""
+"""A named parameter: its blob, its number among the learnable ones, its place, all its ParamSpecs say."""
 
 
 @dataclass
@@ -187,11 +187,11 @@ def _share_or_learn(built: Built, place: Place, blob: Blob, spec: Any, owners: d
             f" this layer expects {blob.shape}"
         )
     blob.share(owner)
-    for field in ("lr_mult", "decay_mult"):
-        given, before = getattr(spec, field), getattr(shared, field)
-        if spec.HasField(field) and shared.HasField(field) and given != before:
+    for mult in ("lr_mult", "decay_mult"):
+        given, before = getattr(spec, mult), getattr(shared, mult)
+        if spec.HasField(mult) and shared.HasField(mult) and given != before:
             raise ValueError(
-                f"layer '{place[0]}': Shared param '{spec.name}' has mismatched {field}: {given:g}, in layer"
+                f"layer '{place[0]}': Shared param '{spec.name}' has mismatched {mult}: {given:g}, in layer"
                 f" '{layer}' {before:g}; give it once, or the same everywhere"
             )
     shared.MergeFrom(spec)
