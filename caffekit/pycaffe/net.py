@@ -140,7 +140,7 @@ class Net:
                 if self._layers[i].refusal:
                     raise ValueError(self._layers[i].refusal)
                 self._layers[i].run_backward(self._all(tops), self._all(bottoms))
-                if spares_memory():
+                if spares_memory() and bottoms:
                     self._layers[i].forget()
                     for top in set(tops) - set(bottoms):
                         self._drop_diff(top)

@@ -73,3 +73,52 @@ def test_shapes_that_bvlc_aborts_on(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected at most 32 sides from 0, 2147483647 values"):
         blob.reshape(*shape)
     assert blob.shape == (2, 3)
+
+
+def test_a_cleared_gradient_is_zero_whoever_looks_first() -> None:
+    blob = Blob((2,))
+    blob.add_grad(torch.tensor([1.0, 2]))
+    blob.clear_grad()
+    assert blob.diff.tolist() == [0, 0]
+    blob.clear_grad()
+    blob.add_grad(torch.tensor([3.0, 4]))
+    blob.add_grad(torch.tensor([1.0, 1]))
+    assert blob.diff.tolist() == [4, 5]
+
+
+def test_a_cleared_gradient_takes_the_first_one_without_a_pass() -> None:
+    blob = Blob((2,))
+    blob.add_grad(torch.tensor([float("nan"), 2]))
+    blob.clear_grad()
+    total, beta = blob.grad_and_beta()
+    assert beta == 0
+    torch.addmm(total.view(1, 2), torch.ones(1, 1), torch.ones(1, 2), beta=beta, out=total.view(1, 2))
+    assert blob.diff.tolist() == [1, 1]
+    assert blob.grad_and_beta()[1] == 1
+
+
+def test_a_gradient_that_two_blobs_hold_is_copied_before_it_is_shown() -> None:
+    gradient = torch.tensor([1.0, 2])
+    one, other = Blob((2,)), Blob((2,))
+    one.set_grad(gradient, borrowed=False)
+    other.set_grad(gradient, borrowed=True)
+    other.diff[0] = 9
+    assert one.diff.tolist() == [1, 2]
+    assert other.grad.tolist() == [9, 2]
+
+
+def test_a_gradient_is_not_dropped_while_somebody_may_look() -> None:
+    blob = Blob((2,))
+    blob.set_grad(torch.tensor([1.0, 2]), borrowed=False)
+    view = blob.diff
+    blob.drop_grad()
+    view[0] = 5
+    assert blob.grad.tolist() == [5, 2]
+
+
+def test_values_that_lie_channels_last_look_as_usual_and_stay_live() -> None:
+    blob = Blob((1, 2, 2, 2))
+    blob.value = torch.arange(8.0).reshape(1, 2, 2, 2).contiguous(memory_format=torch.channels_last)
+    assert blob.data.ravel().tolist() == list(range(8))
+    blob.data[0, 1, 0, 0] = 9
+    assert blob.value[0, 1, 0, 0] == 9
