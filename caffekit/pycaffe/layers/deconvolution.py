@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from caffekit.graph.shapes import spatial
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
+from caffekit.pycaffe.layers.convolution import one_batch, spatial_axes
 
 DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -26,12 +27,7 @@ class Deconvolution(Layer):
     type = "Deconvolution"
 
     def setup(self, bottom: Sequence[Blob]) -> None:
-        axes = len(bottom[0].shape) - 2
-        if axes not in DECONVOLUTIONS:
-            raise ValueError(
-                f"layer '{self.layer_param.name}': Deconvolution over {axes} spatial axes is not supported"
-                f" (bottom shape {bottom[0].shape}; expected 1 to 3 spatial axes)"
-            )
+        axes = spatial_axes(self.layer_param, bottom[0].shape)
         self.deconvolve = DECONVOLUTIONS[axes]
         self.geometry = spatial(self.layer_param, axes)
 
@@ -42,15 +38,9 @@ class Deconvolution(Layer):
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param, g = self.layer_param.convolution_param, self.geometry
         bias = params[1] if param.bias_term else None
-        return [
-            self.deconvolve(
-                x,
-                params[0],
-                bias,
-                stride=g.stride,
-                padding=g.pad,
-                groups=param.group,
-                dilation=g.dilation,
-            )
-            for x in bottom
-        ]
+        options = {"stride": g.stride, "padding": g.pad, "groups": param.group, "dilation": g.dilation}
+        tops = []
+        for x in bottom:
+            y = self.deconvolve(one_batch(x, len(g.kernel)), params[0], bias, **options)
+            tops.append(y if y.dim() == x.dim() else y.reshape(*x.shape[: 1 - y.dim()], *y.shape[1:]))
+        return tops
