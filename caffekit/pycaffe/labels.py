@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 
@@ -27,3 +29,16 @@ def check_labels(labels: torch.Tensor, classes: int, ignore: int | None, layer: 
         where = int(bad.flatten().nonzero()[0])
         label = int(labels.flatten()[where].item())
         raise LabelError(layer, label, where * len(labels) // labels.numel(), classes)
+
+
+def record_of(net: Any, layer: int, item: int) -> str:
+    """The record that label `item` of layer `layer` of `net` (its bottom 1) came with; "" if unknown."""
+    name = net._wiring[layer][0][1]
+    for i in reversed(range(layer)):
+        below, tops, _ = net._wiring[i]
+        if name in tops:
+            if not below:
+                record = getattr(net._layers[i], "record", None)
+                return str(record(item)) if record else ""
+            name = below[0]
+    return ""

@@ -15,7 +15,8 @@ from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
 from caffekit.pycaffe.build import Built, build
-from caffekit.pycaffe.labels import LabelError
+from caffekit.pycaffe.joined import join
+from caffekit.pycaffe.labels import LabelError, record_of
 from caffekit.pycaffe.mode import spares_memory
 from caffekit.pycaffe.net_source import in_state, read_network, saying_where, warn_of_old_form
 from caffekit.pycaffe.snapshot import write_hdf5_net
@@ -64,7 +65,7 @@ class Net:
         # A Python layer shows as the object of the user's class, whose attributes scripts set.
         self.layers: list[Any] = [getattr(layer, "user", layer) for layer in built.layers]
         self.blob_loss_weights = OrderedDict((name, built.loss_weights[name]) for name in built.blobs)
-        self.learnable = built.learnable
+        self.learnable, self._joined = built.learnable, join(built)
         names = [layer.layer_param.name for layer in built.layers]
         self._layer_names, self._blob_names = names, list(built.blobs)
         self.layer_dict: OrderedDict[str, Any] = OrderedDict(zip(names, self.layers, strict=True))
@@ -95,30 +96,20 @@ class Net:
         keep_graph=False saves the memory that a backward pass would need.
         """
         loss = 0.0
+        for pair in self._joined:
+            pair.decide(start, end, bool(self._hooks))
         for i in range(start, end + 1):
             self._run("before_forward", i)
             bottoms, tops, need_backward = self._wiring[i]
             try:
                 self._layers[i].run_forward(self._all(bottoms), self._all(tops), keep_graph and need_backward)
             except LabelError as error:
-                raise error.of(self._record(bottoms, i, error.item)) from None
+                raise error.of(record_of(self, i, error.item)) from None
             for top in tops:
                 if self.blob_loss_weights[top]:
                     loss += float((self.blobs[top].value * self.blobs[top].grad).sum())
             self._run("after_forward", i)
         return loss
-
-    def _record(self, bottoms: list[str], layer: int, item: int) -> str:
-        """The record that a label, item `item` of bottom 1 of layer `layer`, came with; "" if unknown."""
-        name = bottoms[1]
-        for i in reversed(range(layer)):
-            below, tops, _ = self._wiring[i]
-            if name in tops:
-                if not below:
-                    record = getattr(self._layers[i], "record", None)
-                    return str(record(item)) if record else ""
-                name = below[0]
-        return ""
 
     def _forget(self) -> None:
         """Free what a forward and a backward pass over all layers make anew, but for what users look at."""
@@ -133,6 +124,8 @@ class Net:
 
     def _backward(self, start: int, end: int) -> None:
         """Run layers `start` … `end` (downwards) backward, from the diffs of their tops."""
+        for pair in self._joined:
+            pair.ready(start, end, bool(self._hooks))
         for i in range(start, end - 1, -1):
             self._run("before_backward", i)
             bottoms, tops, need_backward = self._wiring[i]

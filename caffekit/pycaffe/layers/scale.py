@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.direct import DirectLayer, Tensors
 from caffekit.pycaffe.fillers import constant
+from caffekit.pycaffe.joined import Joined
 from caffekit.pycaffe.layer import Layer
 
 
@@ -24,11 +26,21 @@ class Scale(DirectLayer):
 
     type = "Scale"
     needs_bottom = True
+    joined: Joined | None = None
+    """With the BatchNorm before it, which then does all."""
 
     def fillers(self) -> list[Any]:
         param = self.layer_param.scale_param
         factors = [param.filler if param.HasField("filler") else constant(1)]
         return factors * (len(self.layer_param.bottom) == 1) + [param.bias_filler] * param.bias_term
+
+    def run_forward(self, bottom: Sequence[Blob], top: Sequence[Blob], keep_graph: bool) -> None:
+        if not (self.joined and self.joined.active):
+            super().run_forward(bottom, top, keep_graph)
+
+    def run_backward(self, top: Sequence[Blob], bottom: Sequence[Blob]) -> None:
+        if not (self.joined and self.joined.active):
+            super().run_backward(top, bottom)
 
     def formula(self, bottom: Tensors) -> bool:
         # A factor for each channel: batch normalisation with mean 0 and deviation 1 has this gradient.
