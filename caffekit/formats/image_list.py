@@ -17,9 +17,11 @@ from typing import Any
 
 from caffekit.errors import DataError, FormatError, os_errors
 from caffekit.formats.atomic import write_text
+from caffekit.formats.csv_list import Table, class_ids, is_finite, is_number, read_table
 
 LABELS = "labels.txt"
 SUMMARY = "summary.json"
+LISTS = (".txt", ".csv")
 MAX_LABEL = 2**31 - 1  # Datum.label is an int32
 _PLAIN = re.compile(r"[^\t\r]*[^\s] [0-9]{1,9}")  # a line without a problem; lists have millions of them
 MAX_PROBLEMS = 20  # shown; the rest is counted
@@ -40,12 +42,14 @@ class ImageList:
     """Images and labels; `root / item.path` is the file, `classes[label]` the class name (if known).
 
     copies: images stand in it more than once, as they are or changed (balance and augment say so).
+    table: the CSV that it was read from, row i for items[i]; every label is 0 if that has no class column.
     """
 
     root: Path
     items: list[Item]
     classes: list[str] | None = None
     copies: bool = False
+    table: Table | None = None
 
     def file(self, item: Item) -> Path:
         """The file of `item`; an absolute path may also mean below the root, as convert_imageset takes it."""
@@ -57,26 +61,27 @@ class ImageList:
         return self.classes[label] if self.classes else str(label)
 
 
-def read_source(path: Path, root: Path | None = None) -> ImageList:
-    """Read `path`: a folder of class folders or an image list whose paths are relative to `root`.
+def read_source(path: Path, root: Path | None = None, *, several: bool = False) -> ImageList:
+    """Read `path`: a folder of class folders, or an image or CSV list whose paths are relative to `root`.
 
     `root` defaults to the one that a command of ours wrote into summary.json beside the list, else to the
-    list's folder. DataError when something is missing, FormatError naming FILE:LINE for what is malformed.
+    list's folder. several: a CSV may hold several or float labels, which are then in `table`.
+    DataError when something is missing, FormatError naming FILE:LINE for what is malformed.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist", _near_names(path))
     if path.is_dir():
         return _read_folder(path)
-    if path.suffix.lower() == ".csv":
-        raise DataError(f"{path}: CSV lists are not read yet", "give an image list: `path LABEL` a line")
     summary = _summary_beside(path)
     root = root or Path(os.path.normpath(path.parent / str(summary.get("root", "."))))
     if not root.is_dir():
         raise DataError(f"{path}: its images' folder {root} does not exist", "say where with --root DIR")
     names = path.parent / LABELS
     classes = read_labels(names) if names.is_file() else None
-    items = _read_list(path, classes, bool(summary.get("repeats")))
-    return ImageList(root, items, classes, bool(summary.get("repeats") or summary.get("copies")))
+    repeats, copies = bool(summary.get("repeats")), bool(summary.get("repeats") or summary.get("copies"))
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, root, classes, repeats, several, copies)
+    return ImageList(root, _read_list(path, classes, repeats), classes, copies)
 
 
 def write_list(path: Path, items: Iterable[Item]) -> None:
@@ -159,6 +164,22 @@ def _read_list(path: Path, classes: list[str] | None, repeats: bool) -> list[Ite
     return items
 
 
+def _read_csv(
+    path: Path, root: Path, classes: list[str] | None, repeats: bool, several: bool, copies: bool
+) -> ImageList:
+    table = read_table(path, _text(path), repeats)
+    if len(table.labels) > 1 and not several:
+        hint = "this command needs one class per image: leave the other label columns out"
+        raise DataError(f"{path}: several labels per image ({', '.join(table.labels)})", hint)
+    cells = table.column(table.labels[0])
+    if several and (len(table.labels) > 1 or not all(cell.isdecimal() for cell in cells if is_finite(cell))):
+        labels = [0] * len(cells)
+    else:
+        labels, classes = class_ids(path, cells, classes)
+    items = [Item(name, label) for name, label in zip(table.column("path"), labels, strict=True)]
+    return ImageList(root, items, classes, copies, table)
+
+
 def _problem(line: str, name: str, label: str, classes: list[str] | None) -> str:
     """What is wrong with one line of a list, or "" ."""
     if not line.strip():
@@ -169,7 +190,7 @@ def _problem(line: str, name: str, label: str, classes: list[str] | None) -> str
         return "trailing space: Caffe would read label 0 here"
     if "\r" in line:
         return "a carriage return inside the line; expected lines that end in LF or CRLF"
-    if not name or not _is_number(label):
+    if not name or not is_number(label):
         return f"missing label: expected `path LABEL`, got {line!r}"
     if name != name.rstrip():
         return "more than one blank between path and label"
@@ -182,14 +203,6 @@ def _problem(line: str, name: str, label: str, classes: list[str] | None) -> str
     return ""
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _list_error(problems: list[str], lines: int) -> FormatError:
     more = len(problems) - MAX_PROBLEMS
     shown = problems[:MAX_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
@@ -199,7 +212,7 @@ def _list_error(problems: list[str], lines: int) -> FormatError:
 
 def _read_folder(root: Path) -> ImageList:
     if (root / SUMMARY).is_file():
-        lists = sorted(str(p) for p in root.glob("*.txt") if p.name != LABELS)
+        lists = sorted(str(p) for p in root.glob("*.*") if p.suffix in LISTS and p.name != LABELS)
         if lists:
             raise DataError(
                 f"{root} is the output of a caffekit command, not class folders", f"give {' or '.join(lists)}"

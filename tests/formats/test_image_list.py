@@ -80,7 +80,7 @@ def test_a_label_without_a_name_in_labels_txt(tmp_path: Path) -> None:
     [
         ("a.txt", b"", "no images in it"),
         ("a.txt", b"ok.jpg 0\nk\xe4se.jpg 1\n", r"a\.txt:2: not UTF-8"),
-        ("a.csv", b"path,label_1\na.jpg,1\n", "CSV lists are not read yet"),
+        ("a.csv", b"path,label_1\na.jpg,1,2\n", r"a\.csv:2: 3 cells, expected 2"),
     ],
 )
 def test_what_is_no_list(tmp_path: Path, name: str, data: bytes, message: str) -> None:
