@@ -10,13 +10,14 @@ import runpy
 import sys
 
 from caffekit.pycaffe.alias import alias_caffe
-from caffekit.pycaffe.mode import set_spare_memory
+from caffekit.pycaffe.mode import set_precision, set_spare_memory
 
 
 def main() -> None:
     """Alias the modules, then run the script as if it had been started itself."""
     alias_caffe()
     set_spare_memory(True)
+    set_precision(os.environ.get("CAFFEKIT_PRECISION", "float32"))
     del sys.argv[0]
     sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
     runpy.run_path(sys.argv[0], run_name="__main__")

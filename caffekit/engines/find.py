@@ -21,8 +21,10 @@ PROBE_SECONDS = 120
 HINT = "run scripts/install-bvlc-caffe, or name an interpreter with --caffe-python or CAFFEKIT_CAFFE_PYTHON"
 
 
-def find_engine(name: str, caffe_python: Path | str | None = None) -> Engine:
+def find_engine(name: str, caffe_python: Path | str | None = None, precision: str = "float32") -> Engine:
     """ "embedded" (this interpreter) or "bvlc" (one with real Caffe). EnvironmentProblem when there is none.
+
+    precision: float32, or bf16 for the products of the embedded engine; UsageError with real Caffe.
 
     Real Caffe is looked for in this order: `caffe_python`, CAFFEKIT_CAFFE_PYTHON (one that is named must
     work), what scripts/install-bvlc-caffe made (working directory, checkout, cache), python3 on the path.
@@ -32,10 +34,12 @@ def find_engine(name: str, caffe_python: Path | str | None = None) -> Engine:
         command = (sys.executable, "-P", "-m", "caffekit.engines.embedded_child")
         # Threads that spin while they wait made a LeNet five times slower on a machine with other work.
         policy = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
-        env = {"PYTHONPATH": path, "OMP_WAIT_POLICY": policy}
+        env = {"PYTHONPATH": path, "OMP_WAIT_POLICY": policy, "CAFFEKIT_PRECISION": precision}
         return Engine(name, command, __version__, sys.executable, env)
     if name != "bvlc":
         raise UsageError(f"unknown engine {name!r}", "the engines are embedded and bvlc")
+    if precision != "float32":
+        raise UsageError(f"real Caffe computes in float32, not {precision}", "train with --engine embedded")
     named = caffe_python or os.environ.get("CAFFEKIT_CAFFE_PYTHON")
     problems = []
     for path in [str(named)] if named else _candidates():

@@ -54,6 +54,27 @@ def set_device(gpu_id: int) -> None:
         set_mode_gpu()
 
 
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+_precision = torch.float32
+
+
+def narrow(x: torch.Tensor) -> torch.Tensor:
+    """`x` in the precision in which convolutions and inner products compute."""
+    return x if _precision is torch.float32 else x.to(_precision)
+
+
+def set_precision(name: str) -> None:
+    """Let convolutions and inner products take their operands as float32 (Caffe's) or bf16.
+
+    Blobs, gradients, sums within the products and updates stay float32. bf16 wins where the processor or GPU
+    has instructions for it. ValueError for another name.
+    """
+    global _precision
+    if name not in PRECISIONS:
+        raise ValueError(f"unknown precision: {name} (known: {', '.join(PRECISIONS)})")
+    _precision = PRECISIONS[name]
+
+
 _spare_memory = False
 
 

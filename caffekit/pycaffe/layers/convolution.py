@@ -10,6 +10,7 @@ import torch
 from caffekit.graph.shapes import spatial
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.direct import DirectLayer, Tensors, in_order
+from caffekit.pycaffe.mode import narrow
 
 CONVOLUTIONS = {1: torch.nn.functional.conv1d, 2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}
 
@@ -55,21 +56,22 @@ class Convolution(DirectLayer):
         return [param.weight_filler, param.bias_filler][: 1 + param.bias_term]
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        g, bias = self.geometry, params[1] if len(params) > 1 else None
+        g, (weight, *biases) = self.geometry, [narrow(param) for param in params]
         tops = []
         for x in bottom:
-            batch = in_order(one_batch(x, len(g.kernel)))
-            y = self.convolve(batch, params[0], bias, g.stride, g.pad, g.dilation, self.group)
+            batch = narrow(in_order(one_batch(x, len(g.kernel))))
+            y = self.convolve(batch, weight, *(biases or [None]), g.stride, g.pad, g.dilation, self.group)
+            y = y.float()
             tops.append(y if y.dim() == x.dim() else y.reshape(*x.shape[: 1 - y.dim()], *y.shape[1:]))
         return tops
 
     def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
-        g, weight = self.geometry, self.blobs[0].value
+        g, weight = self.geometry, narrow(self.blobs[0].value)
         axes = len(g.kernel)
         of_weight, of_bias = [*self.param_propagate_down, False][:2]
         below = []
         for x, grad, down in zip(bottom, grads, self.propagate_down, strict=True):
-            batch, grad = in_order(one_batch(x, axes)), in_order(one_batch(grad, axes))
+            batch, grad = (narrow(in_order(one_batch(side, axes))) for side in (x, grad))
             found = self._by_matrices(batch, grad) if of_weight else None
             rest = [down, of_weight and not found, of_bias and not found]
             dx, dw, db = torch.ops.aten.convolution_backward(
@@ -77,10 +79,10 @@ class Convolution(DirectLayer):
                 *(False, [0] * axes, self.group, rest),
             )
             dw, db = found or (dw, db)
-            below.append(dx if dx is None else dx.reshape(x.shape))
+            below.append(dx if dx is None else dx.float().reshape(x.shape))
             for index, wanted, gradient in ((0, of_weight, dw), (1, of_bias, db)):
                 if wanted:
-                    self.accumulate(index, gradient)
+                    self.accumulate(index, gradient.float())
         return below
 
     def _by_matrices(self, x: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -89,7 +91,7 @@ class Convolution(DirectLayer):
         That is for images of one channel (half to a quarter of the time) and for 1×1 filters on few pixels.
         """
         g, rows = self.geometry, grad.movedim(1, -1)
-        if x.device.type != "cpu" or x.dim() != 4 or self.group != 1:
+        if x.device.type != "cpu" or x.dim() != 4 or self.group != 1 or x.dtype != torch.float32:
             return None
         if x.shape[1] == 1:
             columns = torch.nn.functional.unfold(x, g.kernel, g.dilation, g.pad, g.stride)

@@ -9,6 +9,7 @@ import torch
 
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.direct import DirectLayer, Tensors
+from caffekit.pycaffe.mode import narrow
 
 
 def unit_rows_(weight: torch.Tensor, eps: float = 0.0) -> None:
@@ -45,19 +46,24 @@ class InnerProduct(DirectLayer):
         if self.unit_rows:
             unit_rows_(params[0], 1e-6)
         x = bottom[0].flatten(param.axis)
-        weight = params[0].t() if param.transpose else params[0]
-        return [torch.nn.functional.linear(x, weight, params[1] if param.bias_term else None)]
+        weight, *biases = [narrow(each) for each in params]
+        weight = weight.t() if param.transpose else weight
+        return [torch.nn.functional.linear(narrow(x), weight, *biases).float()]
 
     def backward(self, bottom: Tensors, top: Tensors, grads: Tensors) -> Sequence[torch.Tensor | None]:
-        param, weight = self.layer_param.inner_product_param, self.blobs[0].value
-        x, grad = bottom[0].flatten(param.axis), grads[0]
+        param, weight = self.layer_param.inner_product_param, narrow(self.blobs[0].value)
+        x, grad = narrow(bottom[0].flatten(param.axis)), narrow(grads[0])
         rows, columns = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         if self.param_propagate_down[0]:
-            total, beta = self.blobs[0].grad_and_beta()
             sides = (columns.t(), rows) if param.transpose else (rows.t(), columns)
-            torch.addmm(total, *sides, beta=beta, out=total)
+            if rows.dtype == torch.float32:
+                total, beta = self.blobs[0].grad_and_beta()
+                torch.addmm(total, *sides, beta=beta, out=total)
+            else:
+                self.accumulate(0, torch.mm(*sides).float())
         if param.bias_term and self.param_propagate_down[1]:
-            self.accumulate(1, rows.sum(0))
+            self.accumulate(1, rows.sum(0, dtype=torch.float32))
         if not self.propagate_down[0]:
             return [None]
-        return [torch.matmul(rows, weight.t() if param.transpose else weight).reshape(bottom[0].shape)]
+        below = torch.matmul(rows, weight.t() if param.transpose else weight)
+        return [below.float().reshape(bottom[0].shape)]
