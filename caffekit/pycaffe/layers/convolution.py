@@ -56,11 +56,12 @@ class Convolution(DirectLayer):
         return [param.weight_filler, param.bias_filler][: 1 + param.bias_term]
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        g, (weight, *biases) = self.geometry, [narrow(param) for param in params]
+        g, weight = self.geometry, narrow(params[0])
+        bias = narrow(params[1]) if len(params) > 1 else None
         tops = []
         for x in bottom:
             batch = narrow(in_order(one_batch(x, len(g.kernel))))
-            y = self.convolve(batch, weight, *(biases or [None]), g.stride, g.pad, g.dilation, self.group)
+            y = self.convolve(batch, weight, bias, g.stride, g.pad, g.dilation, self.group)
             y = y.float()
             tops.append(y if y.dim() == x.dim() else y.reshape(*x.shape[: 1 - y.dim()], *y.shape[1:]))
         return tops
