@@ -180,7 +180,7 @@ class Blob:
             return
         if len(shape) > MAX_AXES or any(side < 0 for side in shape) or math.prod(shape) > MAX_COUNT:
             raise ValueError(
-                f"blob shape {shape}: expected at most {MAX_AXES} sides from 0, {MAX_COUNT} values"
+                f"blob shape {shape}: no side may be below 0, at most {MAX_AXES} sides and {MAX_COUNT} values"
             )
         if math.prod(shape) == self.count and self._data.tensor is not None:
             self._data.tensor = self._data.get().reshape(shape)
