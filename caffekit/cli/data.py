@@ -82,8 +82,13 @@ def clean(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) 
 @ROOT
 @click.option("--val", type=float, help="Share of the validation list.  [default: 0.1]")
 @click.option("--test", type=float, help="Share of the test list.  [default: 0]")
-@click.option("--group-by", metavar="RULE", help="duplicates|folder|regex:PATTERN|csv:FILE")
-@click.option("--folds", type=int, help="K folds instead of one split.")
+@click.option(
+    "--group-by",
+    multiple=True,
+    metavar="RULE",
+    help="duplicates|folder|regex:PATTERN|csv:FILE|column:NAME (repeatable).",
+)
+@click.option("--folds", type=int, help="K folds instead of a validation list.")
 def split(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
     """Carve a validation list (and a test list) out of a training set.
 
@@ -92,6 +97,7 @@ def split(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) 
     """
     from caffekit.steps.split import split as step
 
+    flags["group_by"] = list(flags["group_by"]) or None
     return step(source, out, call.settings("split", **flags), call.options, root=root)
 
 

@@ -69,10 +69,10 @@ class SplitSettings(Section):
     """Share of the validation list."""
     test: float = Field(default=0.0, ge=0, lt=1)
     """Share of the test list."""
-    group_by: str | None = None
-    """duplicates, folder, regex:PATTERN or csv:FILE: what must stay on one side."""
+    group_by: str | list[str] | None = None
+    """What must stay on one side: duplicates, folder, regex:PATTERN, csv:FILE, column:NAME, or several."""
     folds: int | None = Field(default=None, ge=2)
-    """K folds instead of one split."""
+    """K folds instead of a validation list; `test` is set aside first."""
 
 
 class BalanceSettings(Section):

@@ -22,11 +22,15 @@ _FORM = "expected a header such as path,label or path,label_1,label_2 and a row 
 
 @dataclass
 class Table:
-    """The header and the rows of a CSV list; `labels` names the columns that hold labels."""
+    """The header and the rows of a CSV list; `labels` names the columns that hold labels.
+
+    one_class: they say one class for each image, and not several labels or a float.
+    """
 
     header: list[str]
     rows: list[list[str]]
     labels: list[str]
+    one_class: bool = True
 
     def column(self, name: str) -> list[str]:
         """The cells of one column, in the order of the rows. DataError if there is none of this name."""

@@ -173,7 +173,7 @@ def _read_csv(
         raise DataError(f"{path}: several labels per image ({', '.join(table.labels)})", hint)
     cells = table.column(table.labels[0])
     if several and (len(table.labels) > 1 or not all(cell.isdecimal() for cell in cells if is_finite(cell))):
-        labels = [0] * len(cells)
+        labels, table.one_class = [0] * len(cells), False
     else:
         labels, classes = class_ids(path, cells, classes)
     items = [Item(name, label) for name, label in zip(table.column("path"), labels, strict=True)]

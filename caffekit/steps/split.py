@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caffekit.config.schema import SplitSettings
-from caffekit.errors import DataError, UsageError, os_errors
+from caffekit.errors import DataError, UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing, write_text
-from caffekit.formats.image_list import ImageList, Item, read_source, relative_root, write_labels, write_list
+from caffekit.formats.csv_list import write_table
+from caffekit.formats.image_list import ImageList, read_source, relative_root, write_labels, write_list
 from caffekit.options import Options
 from caffekit.report import Report, dumps
 from caffekit.steps.assign import assign_sides
+from caffekit.steps.groups import Groups, duplicates_beside, read_groups
+from caffekit.steps.quota import Flags, Ints
+from caffekit.steps.strata import Strata, strata_of
 
-Sides = NDArray[np.int64]
+SHOWN = 10
 
 
 def split(
@@ -32,9 +35,35 @@ def split(
 
     Every class has its share on every side, within one image where no groups forbid it. What
     settings.group_by puts together (duplicates, a folder, a pattern's match, a CSV column) stays together.
+    A CSV list becomes CSV lists, too, where it holds more than an image list can.
     """
     refuse_existing(out, options.overwrite)
-    images = read_source(source, root)
+    names, shares = _sides(settings)
+    images = _read(source, root)
+    strata = strata_of(images)
+    rules = [settings.group_by] if isinstance(settings.group_by, str) else settings.group_by or []
+    groups = read_groups(images, source, rules)
+    numbers = groups.numbers if groups else None
+    sides = assign_sides(strata.numbers, numbers, shares, options.seed)
+    parts = _parts(names, sides, settings.folds)
+    report = Report("split")
+    report.summary = _summary(strata, sides, names, shares, groups)
+    report.warnings = list(_warnings(report.summary, names, shares, groups, settings.folds))
+    if not rules and (found := duplicates_beside(source)):
+        report.warnings.append(f"{found} names duplicates: --group-by duplicates keeps them on one side")
+    counts = ", ".join(f"{name} {mask.sum()}" for name, mask in parts.items())
+    report.lines = [f"{'would write' if options.dry_run else 'wrote'} lists to {out}: {counts}"]
+    if images.table is None or images.table.one_class:
+        report.next = f"caffekit gen-lmdb {out / next(iter(parts))}.txt -o train_lmdb"
+    else:
+        report.next = f"caffekit gen-lmdb {out / next(iter(parts))}.csv -o train_lmdb"
+    if not options.dry_run:
+        _write(images, out, parts, report, options.overwrite)
+    return report
+
+
+def _read(source: Path, root: Path | None) -> ImageList:
+    images = read_source(source, root, several=True)
     if not images.items:
         raise DataError(f"{source}: no images to split", "check the list, or what clean rejected")
     if images.copies:
@@ -42,31 +71,17 @@ def split(
             f"{source} holds copies of images, which would stand on two sides",
             "split first, then balance or augment train.txt",
         )
-    labels = np.array([item.label for item in images.items])
-    groups = read_groups(images, source, settings.group_by)
-    names, shares = _sides(settings)
-    sides = assign_sides(labels, groups, shares, options.seed)
-    parts = _parts(names, sides, bool(settings.folds))
-    report = _report(images, labels, sides, groups, names)
-    report.warnings += [
-        f"{name} is empty: no group is small enough for it"
-        for name, share in zip(names, shares, strict=True)
-        if share and not report.summary[name]
-    ]
-    counts = ", ".join(f"{name} {mask.sum()}" for name, mask in parts.items())
-    report.lines = [f"{'would write' if options.dry_run else 'wrote'} lists to {out}: {counts}"]
-    report.next = f"caffekit gen-lmdb {out / next(iter(parts))} -o train_lmdb"
-    if not options.dry_run:
-        _write(images, out, parts, report, options.overwrite)
-    return report
+    return images
 
 
 def _sides(settings: SplitSettings) -> tuple[list[str], list[float]]:
     """The names of the sides and their shares of the images."""
     if settings.folds:
-        return [f"fold_{k + 1}" for k in range(settings.folds)], [1 / settings.folds] * settings.folds
+        names = [f"fold_{k + 1}" for k in range(settings.folds)]
+        shares = [(1 - settings.test) / settings.folds] * settings.folds
+        return (names + ["test"], shares + [settings.test]) if settings.test else (names, shares)
     train = 1 - settings.val - settings.test
-    if train <= 0:
+    if train <= 1e-9:
         raise UsageError(
             f"--val {settings.val:g} and --test {settings.test:g} leave nothing to train on",
             "together they must be below 1",
@@ -75,19 +90,18 @@ def _sides(settings: SplitSettings) -> tuple[list[str], list[float]]:
     return names, [train, settings.val, settings.test][: len(names)]
 
 
-def _parts(names: list[str], sides: Sides, folds: bool) -> dict[str, NDArray[np.bool_]]:
-    """Which images each list holds; fold K's validation list is side K, its training list all others."""
+def _parts(names: list[str], sides: Ints, folds: int | None) -> dict[str, Flags]:
+    """Which images each list holds; fold K's validation list is side K, its training list all other folds."""
     if not folds:
-        return {f"{name}.txt": sides == i for i, name in enumerate(names)}
+        return {name: sides == i for i, name in enumerate(names)}
     parts = {}
-    for i, name in enumerate(names):
-        parts[f"{name}/train.txt"], parts[f"{name}/val.txt"] = sides != i, sides == i
-    return parts
+    for i, name in enumerate(names[:folds]):
+        parts[f"{name}/train"], parts[f"{name}/val"] = (sides != i) & (sides < folds), sides == i
+    return parts | {name: sides == folds for name in names[folds:]}
 
 
-def _write(
-    images: ImageList, out: Path, parts: dict[str, NDArray[np.bool_]], report: Report, overwrite: bool
-) -> None:
+def _write(images: ImageList, out: Path, parts: dict[str, Flags], report: Report, overwrite: bool) -> None:
+    table = images.table
     with atomic_dir(out, overwrite) as temporary:
         for folder in {"."} | {str(Path(name).parent) for name in parts}:
             (temporary / folder).mkdir(exist_ok=True)
@@ -96,73 +110,71 @@ def _write(
             summary = {**report.summary, "root": relative_root(images.root, out / folder)}
             write_text(temporary / folder / "summary.json", dumps(summary, indent=2) + "\n")
         for name, mask in parts.items():
-            write_list(temporary / name, [images.items[i] for i in np.flatnonzero(mask)])
+            chosen = np.flatnonzero(mask).tolist()
+            if table is None or table.one_class:
+                write_list(temporary / f"{name}.txt", (images.items[i] for i in chosen))
+            if table is not None and not table.plain:
+                write_table(temporary / f"{name}.csv", table.header, (table.rows[i] for i in chosen))
 
 
-def _report(images: ImageList, labels: Sides, sides: Sides, groups: Sides | None, names: list[str]) -> Report:
-    """Counts, class shares, and a warning for every side that lacks a class."""
-    table = np.zeros((len(names), labels.max() + 1), np.int64)
-    np.add.at(table, (sides, labels), 1)
-    present = [int(c) for c in np.flatnonzero(table.sum(0))]
-    shares = table[:, present] / table[:, present].sum(0)
-    report = Report("split")
-    report.summary = {
-        "total": len(labels),
-        **{name: int(n) for name, n in zip(names, table.sum(1), strict=True)},
-        "groups": len(np.unique(groups)) if groups is not None else None,
+def _summary(
+    strata: Strata, sides: Ints, names: list[str], shares: list[float], groups: Groups | None
+) -> dict[str, Any]:
+    """Counts and class shares; how far the classes are from their shares; what no side or only one has."""
+    table = strata.counts(sides, len(names))
+    totals = table.sum(0)
+    off = np.abs(table - np.outer(shares, totals))
+    side, most = np.unravel_index(int(off.argmax()), off.shape)
+    counts = np.bincount(sides, minlength=len(names))
+    return {
+        "total": len(sides),
+        **{name: int(n) for name, n in zip(names, counts, strict=True)},
+        "groups": len(np.unique(groups.numbers)) if groups else None,
         "class_shares": {
-            name: {"min": row.min(), "max": row.max()} for name, row in zip(names, shares, strict=True)
+            name: {"min": row.min(), "max": row.max()}
+            for name, row in zip(names, table / totals, strict=True)
         },
-        "classes": {images.class_name(c): table[:, c].tolist() for c in present},
+        "furthest": {
+            "class": strata.names[most],
+            "side": names[side],
+            "images": int(table[side, most]),
+            "share": round(shares[side] * int(totals[most]), 3),
+        },
+        "classes_off": int((off.max(0) > 1 + 1e-6).sum()),
+        "missing": {
+            name: [strata.names[c] for c in np.flatnonzero(row == 0)]
+            for name, row in zip(names, table, strict=True)
+            if (row == 0).any()
+        },
+        "classes": {name: column.tolist() for name, column in zip(strata.names, table.T, strict=True)},
     }
-    for name, row in zip(names, table, strict=True):
-        missing = [images.class_name(c) for c in present if not row[c]] if row.any() else []
-        if missing:
-            more = " …" if len(missing) > 10 else ""
-            report.warnings.append(
-                f"{name} has no image of {len(missing)} classes: {', '.join(missing[:10])}{more}"
+
+
+def _warnings(
+    summary: dict[str, Any], names: list[str], shares: list[float], groups: Groups | None, folds: int | None
+) -> Iterator[str]:
+    """What somebody who trains on these lists should know."""
+    yield from groups.warnings if groups else []
+    for name, share in zip(names, shares, strict=True):
+        missing = summary["missing"].get(name, [])
+        if missing and summary[name]:
+            yield f"{name} has no image of {len(missing)} classes: {_few(missing)}"
+        elif share and not summary[name]:
+            yield f"{name} is empty: " + (
+                "no group is small enough for it" if groups else "there are too few images for it"
             )
-    return report
-
-
-def read_groups(images: ImageList, source: Path, group_by: str | None) -> NDArray[np.int64] | None:
-    """A group number for each image, or None: images of one number must stay on one side."""
-    if not group_by:
-        return None
-    kind, _, detail = group_by.partition(":")
-    if kind == "duplicates":
-        keys = _csv_keys(images, source.parent / "groups.csv", "clean writes it beside its clean.txt")
-    elif kind == "csv":
-        keys = _csv_keys(images, Path(detail), "it needs the columns path and group")
-    elif kind == "folder":
-        keys = [str(Path(item.path).parent) for item in images.items]
-    elif kind == "regex":
-        keys = [_match(detail, item) for item in images.items]
-    else:
-        raise UsageError(
-            f"--group-by {group_by}: unknown rule", "expected duplicates, folder, regex:PATTERN or csv:FILE"
+    if folds:
+        only = [name for name, row in summary["classes"].items() if sum(n > 0 for n in row[:folds]) == 1]
+        if only:
+            yield f"{len(only)} classes are in one fold only, whose training list lacks them: {_few(only)}"
+    if summary["classes_off"]:
+        far = summary["furthest"]
+        yield (
+            f"{summary['classes_off']} classes miss their share by more than one image"
+            f"{', because groups stay whole' if groups else ''}; furthest: class {far['class']} has"
+            f" {far['images']} in {far['side']}, its share is {far['share']:g}"
         )
-    numbers: NDArray[np.int64] = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    return numbers
 
 
-def _csv_keys(images: ImageList, path: Path, hint: str) -> list[str]:
-    """The `group` of each path in a CSV; images that it does not name are groups of their own."""
-    with os_errors("reading", path), open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"path", "group"} <= set(reader.fieldnames or []):
-            raise DataError(f"{path}:1: expected the columns path and group, got {reader.fieldnames}", hint)
-        groups = {row["path"]: f"group {row['group']}" for row in reader}
-    return [groups.get(item.path, f"image {item.path}") for item in images.items]
-
-
-def _match(pattern: str, item: Item) -> str:
-    """The first bracket of the pattern's match in the path (or the whole match)."""
-    try:
-        found = re.search(pattern, item.path)
-    except re.error as error:
-        hint = "it must be a Python regular expression"
-        raise UsageError(f"--group-by regex:{pattern}: {error}", hint) from error
-    if not found:
-        return f"image {item.path}"
-    return found[1] if found.groups() else found[0]
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

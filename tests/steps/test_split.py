@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from caffekit.config.schema import SplitSettings
 from caffekit.errors import DataError, UsageError
 from caffekit.formats.image_list import read_source
 from caffekit.options import Options
-from caffekit.steps.assign import assign_sides
 from caffekit.steps.split import split
 
 from .pictures import lines, make_folder
@@ -63,7 +60,12 @@ def test_no_group_on_two_sides(folder: Path, tmp_path: Path, rule: str) -> None:
 def test_groups_too_large_for_validation_are_said(folder: Path, tmp_path: Path) -> None:
     report = split(folder, tmp_path / "out", SplitSettings(group_by="folder"))
     assert report.summary["val"] == 0
-    assert report.warnings == ["val is empty: no group is small enough for it"]
+    assert report.warnings[0] == "val is empty: no group is small enough for it"
+    assert (
+        "2 classes miss their share by more than one image, because groups stay whole" in report.warnings[1]
+    )
+    assert report.summary["furthest"] == {"class": "cat", "side": "train", "images": 40, "share": 36.0}
+    assert report.summary["missing"] == {"val": ["cat", "dog", "eel"]}
 
 
 def test_folds_cover_everything_once(folder: Path, tmp_path: Path) -> None:
@@ -76,16 +78,58 @@ def test_folds_cover_everything_once(folder: Path, tmp_path: Path) -> None:
     assert read_source(tmp_path / "out" / "fold_1" / "val.txt").file(item).is_file()
 
 
-def test_large_sets_are_fast_and_exact() -> None:
-    random = np.random.default_rng(0)
-    labels, groups = random.integers(0, 500, 200_000), random.integers(0, 80_000, 200_000)
-    start = time.monotonic()
-    sides = assign_sides(labels, groups, [0.9, 0.1], 0)
-    assert time.monotonic() - start < 30
-    pairs = np.unique(np.stack([groups, sides]), axis=1)
-    assert len(pairs[0]) == len(np.unique(groups))
-    share = np.bincount(labels[sides == 1], minlength=500) / np.bincount(labels)
-    assert 0.08 < share.min() and share.max() < 0.12
+def test_the_test_list_is_set_aside_before_the_folds(folder: Path, tmp_path: Path) -> None:
+    split(folder, tmp_path / "out", SplitSettings(folds=2, test=0.2))
+    held = [lines(tmp_path / "out" / name) for name in ("fold_1/val.txt", "fold_2/val.txt", "test.txt")]
+    assert sorted(sum(held, [])) == sorted(f"{i.path} {i.label}" for i in read_source(folder).items)
+    assert sorted(lines(tmp_path / "out/fold_1/train.txt")) == sorted(held[1])
+    assert 12 <= len(held[2]) <= 14
+
+
+def test_a_class_that_folds_cannot_share_is_said(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "raw", {"cat": 6, "eel": 1})
+    report = split(folder, tmp_path / "out", SplitSettings(folds=2))
+    assert report.warnings[-1] == "1 classes are in one fold only, whose training list lacks them: eel"
+    assert any(warning.endswith("has no image of 1 classes: eel") for warning in report.warnings)
+
+
+def test_a_csv_with_more_columns_stays_one(tmp_path: Path) -> None:
+    """Class names become ids in train.txt; the column of persons keeps them apart and stands in train.csv."""
+    rows = [f"{k:02d}.jpg,{'cat' if k % 2 else 'dog'},p{k // 4}" for k in range(40)]
+    (tmp_path / "a.csv").write_text("path,label,person\n" + "\n".join(rows) + "\n")
+    split(tmp_path / "a.csv", tmp_path / "out", SplitSettings(val=0.2, group_by="column:person"))
+    written = {name: lines(tmp_path / "out" / f"{name}.csv") for name in ("train", "val")}
+    assert written["train"][0] == written["val"][0] == "path,label,person"
+    assert sorted(written["train"][1:] + written["val"][1:]) == rows
+    persons = [{line.rsplit(",", 1)[1] for line in part[1:]} for part in written.values()]
+    assert len(persons[1]) == 2 and not persons[0] & persons[1]
+    assert lines(tmp_path / "out" / "labels.txt") == ["cat", "dog"]
+    for name in ("train", "val"):
+        listed, table = (read_source(tmp_path / "out" / f"{name}.{kind}") for kind in ("txt", "csv"))
+        assert listed.items == table.items and listed.root == table.root == tmp_path
+
+
+def test_every_label_column_of_a_csv_is_shared_out(tmp_path: Path) -> None:
+    """Two attributes and an age: the rare attribute, a tenth of all, is on both sides in its share."""
+    rows = [f"{k}.jpg,{int(k % 10 == 0)},{int(k % 2)},{k / 7:.3f}" for k in range(400)]
+    (tmp_path / "a.csv").write_text("path,label_rare,label_2,label_age\n" + "\n".join(rows) + "\n")
+    report = split(tmp_path / "a.csv", tmp_path / "out", SplitSettings(val=0.2))
+    assert not (tmp_path / "out" / "val.txt").exists()
+    classes = report.summary["classes"]
+    assert abs(classes["label_rare=1"][1] - 8) <= 1 and abs(classes["label_2=1"][1] - 40) <= 1
+    ages = [row[1] for name, row in classes.items() if name.startswith("label_age=")]
+    assert len(ages) == 10 and all(abs(n - 8) <= 1 for n in ages)
+
+
+def test_duplicates_that_clean_found_are_pointed_out(folder: Path, tmp_path: Path) -> None:
+    items = read_source(folder).items
+    source = tmp_path / "clean.txt"
+    source.write_text("".join(f"raw/{item.path} {item.label}\n" for item in items))
+    (tmp_path / "groups.csv").write_text("path,group\n")
+    assert not any("duplicates" in warning for warning in split(source, tmp_path / "a").warnings)
+    split(source, tmp_path / "b", SplitSettings(group_by="duplicates"))  # there are none: nothing to do
+    (tmp_path / "groups.csv").write_text("path,group\nraw/cat/000.png,1\nraw/cat/001.png,1\n")
+    assert any("--group-by duplicates keeps them" in w for w in split(source, tmp_path / "c").warnings)
 
 
 def test_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -98,6 +142,7 @@ def test_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
     ("settings", "error", "message"),
     [
         (SplitSettings(val=0.6, test=0.5), UsageError, "leave nothing to train on"),
+        (SplitSettings(val=0.7, test=0.3), UsageError, "leave nothing to train on"),
         (SplitSettings(group_by="person"), UsageError, "unknown rule"),
         (SplitSettings(group_by="regex:("), UsageError, "regex:"),
         (SplitSettings(group_by="duplicates"), DataError, "groups.csv"),
