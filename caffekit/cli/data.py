@@ -128,11 +128,14 @@ def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any
 @click.option("--crop", type=Range(), help="Side of a random crop as a share of the image.")
 @click.option("--scale", type=Range(), help="Random zoom.")
 @click.option("--rotate", type=float, help="Random rotation, degrees either way.")
+@click.option("--shear", type=float, help="Random slant, degrees either way.")
+@click.option("--border", metavar="RULE", help="edge|reflect|mean fills what comes in.  [default: edge]")
 @click.option("--flip", is_flag=True, default=None, help="Mirror every second image.")
 @click.option("--color", type=float, help="Brightness, contrast and saturation, up to this share.")
 @click.option("--noise", type=float, help="Gaussian noise, grey levels.")
 @click.option("--blur", type=float, help="Gaussian blur, pixels.")
 @click.option("--erase", type=float, help="Probability of an erased rectangle.")
+@click.option("--jpeg", type=Range(), help="JPEG artefacts, quality from … to.")
 @click.option("--grid", type=IN, help="Also write a preview picture here.")
 def augment(
     call: Call, source: Path, out: Path, root: Path | None, grid: Path | None, **flags: Any

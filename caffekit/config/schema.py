@@ -93,6 +93,11 @@ class AugmentSettings(Section):
     """Random zoom, from … to."""
     rotate: float | None = Field(default=None, ge=0, le=180)
     """Random rotation up to this many degrees either way."""
+    shear: float | None = Field(default=None, ge=0, le=60)
+    """Random slant up to this many degrees either way."""
+    border: Literal["edge", "reflect", "mean"] = "edge"
+    """What fills what comes in from outside: the edge repeated, the image mirrored (shows things twice), or
+    its mean colour."""
     flip: bool = False
     """Mirror every second image."""
     color: float | None = Field(default=None, ge=0, le=1)
@@ -103,10 +108,12 @@ class AugmentSettings(Section):
     """Largest sigma of a Gaussian blur, in pixels."""
     erase: float | None = Field(default=None, ge=0, le=1)
     """Probability of a random erased rectangle."""
+    jpeg: tuple[float, float] | None = None
+    """Artefacts of a JPEG file of random quality, from … to."""
 
     @model_validator(mode="after")
     def _ranges(self) -> AugmentSettings:
-        for key, most in (("crop", 1.0), ("scale", 10.0)):
+        for key, most in (("crop", 1.0), ("scale", 10.0), ("jpeg", 100.0)):
             span = getattr(self, key)
             if span is not None and not 0 < span[0] <= span[1] <= most:
                 got = f"{span[0]:g},{span[1]:g}"

@@ -71,8 +71,10 @@ def augment(
 
 
 def changes_of(settings: AugmentSettings) -> dict[str, Any]:
-    """The transforms that `settings` ask for: {name: setting}."""
-    return {name: getattr(settings, name) for name in TRANSFORMS if getattr(settings, name)}
+    """The transforms that `settings` ask for, as augment_image takes them; {} if there are none."""
+    asked = {name: getattr(settings, name) for name in TRANSFORMS if getattr(settings, name)}
+    changes = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+    return {**changes, "border": settings.border} if changes else {}
 
 
 def _copies(images: ImageList, count: int) -> list[Copy]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from caffekit.transforms import blur, color, crop, erase, flip, noise, rotate, scale
+from caffekit.transforms import blur, color, crop, erase, flip, jpeg, noise, rotate, scale, shear
 
 Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
@@ -24,6 +24,7 @@ GEOMETRY: dict[str, Callable[[Any, int, int, Random], Matrix]] = {
     "crop": crop.matrix,
     "scale": scale.matrix,
     "rotate": rotate.matrix,
+    "shear": shear.matrix,
     "flip": flip.matrix,
 }
 PIXELS: dict[str, Callable[[Image, Any, Random], Image]] = {
@@ -31,14 +32,20 @@ PIXELS: dict[str, Callable[[Image, Any, Random], Image]] = {
     "blur": blur.change,
     "noise": noise.change,
     "erase": erase.change,
+    "jpeg": jpeg.change,
 }
 TRANSFORMS = {**GEOMETRY, **PIXELS}
 
+BORDERS = {"edge": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101, "mean": cv2.BORDER_CONSTANT}
+"""What is seen where a warp reaches beyond the image. Mirroring shows things a second time, turned round:
+that may be another class, so repeating the edge is the default."""
+
 
 def augment_image(image: Image, random: Random, changes: dict[str, Any]) -> Image:
-    """`image` (uint8 HWC) changed at random as `changes` ({transform: its setting}) allows, in the same size.
+    """`image` (uint8 HWC, 1 or 3 channels) changed at random as `changes` ({transform: its setting}) allows.
 
-    Pixels that come from outside the image repeat its edge. Transforms run in the order of TRANSFORMS.
+    The size stays. `changes` may name a "border" of BORDERS (default: edge). Transforms run in the order of
+    TRANSFORMS.
     """
     height, width = image.shape[:2]
     matrix = np.eye(3)
@@ -46,15 +53,22 @@ def augment_image(image: Image, random: Random, changes: dict[str, Any]) -> Imag
         if name in changes:
             matrix = geometry(changes[name], width, height, random) @ matrix
     if not np.array_equal(matrix, np.eye(3)):
-        warped = cv2.warpAffine(
-            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        # OpenCV drops the axis of a single channel.
-        image = np.asarray(warped, np.uint8).reshape(image.shape)
+        image = _warp(image, matrix, changes.get("border", "edge"))
     for name, change in PIXELS.items():
         if name in changes:
             image = change(image, changes[name], random)
     return image
+
+
+def _warp(image: Image, matrix: Matrix, border: str) -> Image:
+    height, width = image.shape[:2]
+    fill = cv2.mean(image) if border == "mean" else (0.0,)
+    warped = cv2.warpAffine(
+        image, matrix[:2], (width, height),
+        flags=cv2.INTER_LINEAR, borderMode=BORDERS[border], borderValue=fill,
+    )  # fmt: skip
+    # OpenCV drops the axis of a single channel.
+    return np.asarray(warped, np.uint8).reshape(image.shape)
 
 
 def random_for(seed: int, path: str, copy: int) -> Random:

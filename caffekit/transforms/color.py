@@ -16,7 +16,7 @@ def change(image: NDArray[np.uint8], share: float, random: np.random.Generator) 
     mix = np.eye(channels)
     if channels == 3:
         mix = saturation * mix + (1 - saturation) * np.tile(GRAY, (3, 1))
-    mean = image.mean(axis=(0, 1))
+    mean = np.array(cv2.mean(image)[:channels])
     offset = brightness * (1 - contrast) * (mix @ mean)
     matrix = np.column_stack([brightness * contrast * mix, offset])
     changed = cv2.transform(image, matrix)  # saturates at 0 and 255

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+BANK = 1 << 20  # drawing normals anew for each image takes ten times as long as all other changes
 
 
 def change(image: NDArray[np.uint8], std: float, random: np.random.Generator) -> NDArray[np.uint8]:
     """`std`: the largest standard deviation, in grey levels; each image draws its own."""
-    noisy = image + random.uniform(0, std) * random.standard_normal(image.shape, np.float32)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    bank, size = _bank(), image.size
+    start = int(random.integers(BANK))
+    normals = np.resize(bank, start + size)[start:] if size > BANK else bank[start : start + size]
+    noisy = cv2.add(image.reshape(-1), normals * np.float32(random.uniform(0, std)), dtype=cv2.CV_8U)
+    return np.asarray(noisy, np.uint8).reshape(image.shape)
+
+
+@cache
+def _bank() -> NDArray[np.float32]:
+    """Normal numbers, always the same, twice in a row: an image takes a run of them from a random place."""
+    return np.tile(np.random.default_rng(0).standard_normal(BANK, np.float32), 2)

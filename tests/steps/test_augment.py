@@ -89,7 +89,14 @@ def test_an_unreadable_image_is_named_and_nothing_is_left(folder: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"crop": (0.9, 0.5)}, {"crop": (0.0, 1.0)}, {"crop": (0.5, 2.0)}, {"scale": (-1.0, 2.0)}]
+    "wrong",
+    [
+        {"crop": (0.9, 0.5)},
+        {"crop": (0.0, 1.0)},
+        {"crop": (0.5, 2.0)},
+        {"scale": (-1.0, 2.0)},
+        {"jpeg": (0, 90)},
+    ],
 )
 def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="expected FROM,TO with 0 < FROM <= TO"):

@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caffekit.transforms import TRANSFORMS, augment_image, crop, flip, random_for, rotate, scale
+from caffekit.transforms import (
+    BORDERS,
+    GEOMETRY,
+    TRANSFORMS,
+    augment_image,
+    crop,
+    flip,
+    random_for,
+    rotate,
+    scale,
+    shear,
+)
 
 SETTINGS: dict[str, Any] = {
-    "crop": (0.5, 0.9), "scale": (0.8, 1.2), "rotate": 30.0, "flip": True,
-    "color": 0.4, "blur": 2.0, "noise": 20.0, "erase": 1.0,
+    "crop": (0.5, 0.9), "scale": (0.8, 1.2), "rotate": 30.0, "shear": 20.0, "flip": True,
+    "color": 0.4, "blur": 2.0, "noise": 20.0, "erase": 1.0, "jpeg": (10, 60),
 }  # fmt: skip
 FLAT = np.full((20, 30, 3), 90, np.uint8)
 
@@ -32,10 +43,62 @@ def test_it_changes_the_image_and_keeps_its_form(name: str, channels: int) -> No
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("name", ["crop", "scale", "rotate", "flip", "blur", "erase"])
-def test_a_flat_image_stays_flat(name: str) -> None:
-    """The border repeats the edge: nothing black comes in from outside."""
-    np.testing.assert_array_equal(augment_image(FLAT, random_for(0, "a", 1), {name: SETTINGS[name]}), FLAT)
+@pytest.mark.parametrize("name", ["crop", "scale", "rotate", "shear", "flip", "blur", "erase"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_flat_image_stays_flat(name: str, border: str) -> None:
+    """Nothing black comes in from outside."""
+    changes = {name: SETTINGS[name], "border": border}
+    np.testing.assert_array_equal(augment_image(FLAT, random_for(0, "a", 1), changes), FLAT)
+
+
+@pytest.mark.parametrize(("border", "seen"), [("edge", 200), ("reflect", 40), ("mean", 120)])
+def test_what_a_border_shows(border: str, seen: int) -> None:
+    """A bright frame around a dark middle, shrunk to half: what lies outside the frame."""
+    image = np.full((40, 40, 1), 200, np.uint8)
+    image[2:38, 2:38] = 101 if border == "mean" else 40
+    out = augment_image(image, random_for(0, "a", 1), {"scale": (0.5, 0.5), "border": border})
+    assert abs(int(out[20, 4, 0]) - seen) < 3
+    assert out[20, 20, 0] < 110
+
+
+def test_all_geometry_is_one_warp() -> None:
+    """Together the transforms interpolate once: undone by the inverse, a smooth picture is as before."""
+    y, x = np.mgrid[0:60, 0:60]
+    smooth = (128 + 100 * np.sin(x / 9) * np.cos(y / 7)).astype(np.uint8)[..., None]
+    changes = {name: SETTINGS[name] for name in ("crop", "scale", "rotate", "shear")}
+    matrix = np.eye(3)
+    random = random_for(0, "a", 3)
+    for name, change in GEOMETRY.items():
+        if name in changes:
+            matrix = change(changes[name], 60, 60, random) @ matrix
+    out = augment_image(smooth, random_for(0, "a", 3), changes)
+    points = np.array([[25.0, 30, 1], [30, 30, 1], [32, 36, 1]]).T
+    there = np.rint(matrix @ points).astype(int)[:2]
+    assert ((there >= 0) & (there < 60)).all()
+    before = smooth[points[1].astype(int), points[0].astype(int), 0].astype(int)
+    assert (abs(out[there[1], there[0], 0].astype(int) - before) < 12).all()
+
+
+def test_noise_has_the_deviation_asked_for_and_differs_from_image_to_image() -> None:
+    grey = np.full((400, 400, 1), 128, np.uint8)
+    stds = [augment_image(grey, random_for(0, "a", i), {"noise": 20.0}).std() for i in range(30)]
+    assert 0 < min(stds) < 5 and 15 < max(stds) <= 20.5
+    first = [augment_image(grey, random_for(0, "a", i), {"noise": 20.0})[:9, :9].tobytes() for i in range(30)]
+    assert len(set(first)) == 30
+
+
+def test_a_large_image_gets_noise_all_over() -> None:
+    grey = np.full((1200, 1000, 1), 128, np.uint8)
+    out = augment_image(grey, random_for(0, "a", 1), {"noise": 20.0})
+    assert out[:100].std() > 1 and out[-100:].std() > 1
+
+
+def test_a_shear_leaves_the_middle_row_and_leans_as_far_as_it_says() -> None:
+    leans = [shear.matrix(20, 31, 21, np.random.default_rng(i)) for i in range(200)]
+    for matrix in leans[:3]:
+        np.testing.assert_allclose(matrix @ [7, 10, 1], [7, 10, 1])
+    degrees = np.degrees(np.arctan([matrix[0, 1] for matrix in leans]))
+    assert -20 <= degrees.min() < -15 and 15 < degrees.max() <= 20
 
 
 def test_the_stream_depends_on_seed_path_and_copy_alone() -> None:
