@@ -168,6 +168,9 @@ GRAY = click.option("--gray", is_flag=True, default=None, help="One channel inst
 @click.option("--shuffle/--no-shuffle", "-shuffle/ ", default=None, help="Order by the seed.  [default: yes]")
 @click.option("--mean/--no-mean", default=None, help="Compute mean and deviation.  [default: yes]")
 @click.option("--preprocess", type=IN, help="Follow the training set's contract; compute no mean.")
+@click.option("--pairs", type=IN, help="Pairs or triplets of SOURCE's images, one record each.")
+@click.option("--label-store", metavar="KIND", help="lmdb|hdf5, for a CSV's several labels.  [default: lmdb]")
+@click.option("--verify/--no-verify", default=None, help="Check files kept as they are.  [default: yes]")
 @click.option("--max-rejected", metavar="N|P%", help="Unreadable images allowed.  [default: none]")
 @convert_imageset_options
 def gen_lmdb(call: Call, paths: tuple[Path, ...], **given: Any) -> Report:
@@ -176,6 +179,7 @@ def gen_lmdb(call: Call, paths: tuple[Path, ...], **given: Any) -> Report:
     \b
     caffekit gen-lmdb lists/train.txt -o train_lmdb --resize 32x32
     caffekit gen-lmdb lists/val.txt -o val_lmdb --preprocess train_lmdb.preprocess.yaml
+    caffekit gen-lmdb points.csv -o points_lmdb --label-store hdf5
     caffekit gen-lmdb --resize_width 32 --resize_height 32 images/ train.txt train_lmdb
     """
     from caffekit.steps.gen_lmdb import gen_lmdb as step

@@ -140,6 +140,12 @@ class GenLmdbSettings(Section):
     """Compute mean and standard deviation and write the preprocessing contract."""
     preprocess: Path | None = None
     """The training set's contract: its size and colour rules are followed and no mean is computed."""
+    pairs: Path | None = None
+    """A file of pairs or triplets of the source's images: each makes one record, for siamese nets."""
+    label_store: Literal["lmdb", "hdf5"] = "lmdb"
+    """Where a CSV's several or float labels go: a second LMDB, DB.labels.lmdb, or DB.labels.h5."""
+    verify: bool = True
+    """Look through files whose own bytes become records; false where `clean` has done so."""
     max_rejected: CountOrPercent | None = None
     """Unreadable images allowed before exit 4. Default: none."""
 
@@ -147,6 +153,8 @@ class GenLmdbSettings(Section):
     def _together(self) -> GenLmdbSettings:
         if self.resize is not None and self.resize_short is not None:
             raise cross_problem("resize_short", "gen_lmdb.resize is given too; give one of the two")
+        if self.pairs is not None and self.encode != "raw":
+            raise cross_problem("encode", "gen_lmdb.pairs is given too: two images make no file; give raw")
         return self
 
 

@@ -65,7 +65,15 @@ def sweep(path: Path) -> None:
     for left in [each for kind in kinds for each in path.parent.glob(f".{path.name}.{kind}-*")]:
         pid = left.name.rpartition("-")[2]
         if pid.isdigit() and not _is_running(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
+            remove(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_running(pid: int) -> bool:

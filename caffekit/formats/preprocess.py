@@ -17,9 +17,13 @@ from caffekit.formats.image_list import LABELS, read_labels
 from caffekit.formats.images import Image, decode, resize, resize_short
 
 HEADER = """\
-# How a file becomes what the net sees: decode, resize, then (x - mean) * scale.
+# How a file becomes what the net is given: decode, resize, then (x - mean) * scale. With std_layer the net
+# itself then divides by std, in a fixed Scale layer at its head.
 # Training, testing, prediction and deployment all read this file. Written by caffekit gen-lmdb.
 """
+
+
+ALIKE = 1e-4  # standard deviations that differ by less than this share are one (a grey set stored as BGR)
 
 
 class Preprocess(BaseModel):
@@ -30,6 +34,8 @@ class Preprocess(BaseModel):
     version: Literal[1] = 1
     channels: Literal[1, 3] = 3
     color: Literal["bgr", "gray"] = "bgr"
+    images: Literal[1, 2, 3] = 1
+    """Images in a record of the training set, one behind the other along the channels: pairs, triplets."""
     width: int | None = Field(default=None, ge=1)
     """Pixels; None with height None: sizes stay as they are (or follow `short`)."""
     height: int | None = Field(default=None, ge=1)
@@ -46,7 +52,9 @@ class Preprocess(BaseModel):
     std: list[float] = []
     """Standard deviation per channel over the training set, in grey levels."""
     scale: float = 1.0
-    """1 / the mean of std: a net's transform_param has one scale for all channels."""
+    """The factor for all channels of a net's transform_param: 1 / std; 1 with std_layer."""
+    std_layer: bool = False
+    """Whether the net divides by std itself, in a Scale layer at its head that never learns."""
 
     @property
     def gray(self) -> bool:
@@ -64,7 +72,7 @@ class Preprocess(BaseModel):
         return resize_short(image, self.short) if self.short else image
 
     def apply(self, image: Image) -> NDArray[np.float32]:
-        """What the net sees of a decoded image (uint8 HWC): resized, (x − mean) · scale, float32 CHW."""
+        """What the net is given of a decoded image (uint8 HWC): resized, (x − mean) · scale, float32 CHW."""
         pixels = self.resize(image).transpose(2, 0, 1).astype(np.float32)
         if self.mean_values:
             pixels -= np.array(self.mean_values, np.float32).reshape(-1, 1, 1)
@@ -120,7 +128,15 @@ def class_names(database: Path) -> list[str]:
     return []
 
 
-def scale_of(std: list[float]) -> float:
-    """1 / mean(std); 1 where nothing varies."""
-    mean = sum(std) / len(std) if std else 0.0
-    return 1.0 / mean if mean > 0 else 1.0
+def division_by(std: list[float]) -> dict[str, object]:
+    """The contract's scale and std_layer: one factor where the channels vary alike, else a layer's task."""
+    if not std or max(std) == 0:
+        return {"scale": 1.0, "std_layer": False}
+    if max(std) - min(std) <= ALIKE * max(std):
+        return {"scale": len(std) / sum(std), "std_layer": False}
+    return {"scale": 1.0, "std_layer": True}
+
+
+def std_factors(std: list[float]) -> list[float]:
+    """What the layer multiplies each channel by: 1 / std; 1 where nothing varies."""
+    return [1.0 / value if value > 0 else 1.0 for value in std]

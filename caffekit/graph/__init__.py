@@ -3,7 +3,7 @@
 from caffekit.graph.parameters import count_macs, count_parameters, layer_costs
 from caffekit.graph.phases import filter_net
 from caffekit.graph.pooling import empty_window
-from caffekit.graph.shapes import SHAPE_RULES, infer_shapes, layer_shapes
+from caffekit.graph.shapes import SHAPE_RULES, infer_shapes, layer_shapes, walk_shapes
 from caffekit.graph.splits import insert_splits
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "insert_splits",
     "layer_costs",
     "layer_shapes",
+    "walk_shapes",
 ]

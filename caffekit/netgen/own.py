@@ -8,6 +8,7 @@ from typing import Any
 from caffekit.errors import FormatError
 from caffekit.formats.prototxt import read_net, to_text
 from caffekit.netgen.solver import Plan
+from caffekit.netgen.std_layer import insert
 from caffekit.netgen.structure import classifiers, data_layers, parameters, phases
 from caffekit.netgen.templates import Data
 
@@ -41,6 +42,8 @@ def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
         layer.data_param.backend = layer.data_param.LMDB
         notes.append(f"{layer.name} ({phase}): {source}, batch_size {batch_size}")
         notes += _fill_transform(layer, data)
+    if data.factors and not any("left as they are" in note for note in notes):
+        notes += insert(net, data.factors)
     return notes
 
 

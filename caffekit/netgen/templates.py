@@ -13,6 +13,8 @@ from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.numbers import plain, quoted
 
+STD_LAYER = "data_std"  # and the name of its top
+
 
 class Template(NamedTuple):
     """title: the net's name; side: the smallest image side its layers leave something of."""
@@ -30,9 +32,10 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class Data:
-    """What a net must know of its data: LMDB paths, shape, counts, and (x - mean) * scale.
+    """What a net must know of its data: LMDB paths, shape, counts, and (x - mean) * scale * factors.
 
-    `mean_values` has one number per channel, or none; without `test` there is no test net.
+    `mean_values` and `factors` have one number per channel, or none; without `test` there is no test net.
+    Caffe's transform_param has one scale for all channels: `factors` become a layer of the net.
     """
 
     train: str
@@ -45,6 +48,7 @@ class Data:
     test_images: int = 0
     mean_values: tuple[float, ...] = ()
     scale: float = 1.0
+    factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,17 @@ def _render(frame: str, name: str, data: Data, options: NetOptions, **more: Any)
         "filler": activation.filler,
         "classes": data.classes,
         "dropout": plain(options.dropout) if options.dropout else "",
+        "entry": STD_LAYER if data.factors else "data",
     }
     body = environment.get_template(f"{name}.prototxt").render(net=net)
     _, channels, height, width = input_shape(data, options)
     comment = f"{template.title}: {data.classes} classes of {channels}x{height}x{width} images"
     return environment.get_template(f"parts/{frame}.prototxt").render(
-        name=template.title, comment=comment, body=body, classifier=template.classifier, **more
+        name=template.title,
+        comment=comment,
+        body=body,
+        classifier=template.classifier,
+        std_layer=STD_LAYER,
+        factors=[plain(value) for value in data.factors],
+        **more,
     )

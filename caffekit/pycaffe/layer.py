@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from caffekit.formats.blobs import blob_array
 from caffekit.graph.shapes import layer_shapes
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.fillers import fill
@@ -65,7 +66,13 @@ class Layer:
         return Blob(shape)
 
     def make_params(self, shapes: list[Shape]) -> None:
-        """Allocate and fill the parameter blobs, in order (fillers draw random numbers in this order)."""
+        """Allocate and fill the parameter blobs, in order (fillers draw random numbers in this order).
+
+        Values that stand in the prototxt itself (`blobs`) are taken from there, as Caffe's Layer does.
+        """
+        if self.layer_param.blobs:
+            self.blobs += self._stated_params(shapes)
+            return
         for shape, filler in zip(shapes, self.fillers(), strict=True):
             blob = Blob(shape)
             try:
@@ -73,6 +80,19 @@ class Layer:
             except ValueError as error:
                 raise ValueError(f"layer '{self.layer_param.name}': {error}") from error
             self.blobs.append(blob)
+
+    def _stated_params(self, shapes: list[Shape]) -> list[Blob]:
+        arrays = [blob_array(blob) for blob in self.layer_param.blobs]
+        if [array.shape for array in arrays] != [tuple(shape) for shape in shapes]:
+            stated = ", ".join(str(array.shape) for array in arrays)
+            raise ValueError(
+                f"layer '{self.layer_param.name}': its blobs in the prototxt have the shapes {stated},"
+                f" but it takes {', '.join(str(tuple(shape)) for shape in shapes)}"
+            )
+        blobs = [Blob(array.shape) for array in arrays]
+        for blob, array in zip(blobs, arrays, strict=True):
+            blob.data[...] = array
+        return blobs
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Give the tops the shapes that follow from the bottoms'; a layer without bottoms keeps its own."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from caffekit.report import Report, dumps
 BATCH = 64
 DEFAULT_OPTIONS = Options()
 Image = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass
@@ -84,7 +85,7 @@ def _batches(images: Iterator[tuple[Image, int]], side: Sequence[int], labels: l
     """(n, c, h, w) batches; the labels are appended to `labels`."""
     while chunk := list(islice(images, BATCH)):
         labels += [label for _, label in chunk]
-        yield np.stack([_center(image, side) for image, _ in chunk])
+        yield np.stack([center(image, side) for image, _ in chunk])
 
 
 def _outputs(out: Path | None) -> list[Path]:
@@ -150,7 +151,7 @@ def _from_files(
             raise DataError(f"{path}: {error}", "caffekit clean takes such images out") from error
 
 
-def _center(image: Image, side: Sequence[int]) -> Image:
+def center(image: NDArray[T], side: Sequence[int]) -> NDArray[T]:
     """The middle of the image, where the net takes a smaller crop: Caffe's TEST phase does so."""
     top, left = (max(0, (image.shape[axis + 1] - side[axis]) // 2) for axis in (0, 1))
     return image[:, top : top + side[0], left : left + side[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ from caffekit.config.values import Percent
 from caffekit.errors import DataError, UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing
 from caffekit.formats.image_list import ImageList, Item, read_source
+from caffekit.formats.label_store import label_vectors
 from caffekit.formats.lmdb_store import LmdbReader, LmdbWriter
+from caffekit.formats.pairs_list import Group, read_groups
 from caffekit.formats.preprocess import Preprocess
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.steps.gen_lmdb_result import SHOWN, Tally, companions, fill_report, finish, write_companions
+from caffekit.steps.gen_lmdb_space import needed_bytes, readable, refuse_full_disk
+from caffekit.steps.gen_lmdb_vectors import write_vectors
 from caffekit.steps.records import Encoding, Made, make_records
 
 SAMPLES = 16  # records compared after writing, besides the count
@@ -34,27 +39,39 @@ def gen_lmdb(
     """Write the LMDB `out` and, beside it, OUT.{mean.binaryproto,preprocess.yaml,labels.txt,summary.json}.
 
     With settings.preprocess the training set's contract is followed and neither mean nor contract is written.
+    Several or float labels of a CSV go to OUT.labels.lmdb or .h5; each of settings.pairs makes one record.
+    EnvironmentProblem (exit 7) before anything is written where the disk has no room for it.
     as_files: with an encoding, PNG files stay PNG (convert_imageset's --encoded). DataError when more files
     cannot be read than settings.max_rejected allows, or sizes differ; then nothing is left behind.
     """
     refuse_existing(out, options.overwrite)
     contract = contract_of(settings)
-    images = read_source(source, root)
+    images = read_source(source, root, several=True)
+    vectors = label_vectors(images.table, source)
+    groups = read_groups(settings.pairs, images) if settings.pairs else []
     report = Report("gen-lmdb")
     if settings.shuffle:
         report.lines.append(f"order: shuffled by seed {options.seed} (--no-shuffle keeps the list's)")
+    total, per_record = len(groups or images.items), len(groups[0].items) if groups else 1
+    contract = contract.model_copy(update={"images": per_record})
+    needed = needed_bytes(images, total, contract, settings.encode, per_record)
     if options.dry_run:
-        report.summary = {"would_write": len(images.items), "failed": []}
-        report.lines.insert(0, f"would write {len(images.items)} records to {out}")
+        report.summary = {"would_write": total, "failed": [], "bytes_needed": needed}
+        report.lines.insert(0, f"would write {total} records to {out}, about {readable(needed)}")
         return report
-    encoding = Encoding(settings.encode, settings.quality, as_files)
+    refuse_full_disk(out, needed)
+    pixels = settings.mean and not settings.preprocess
+    encoding = Encoding(settings.encode, settings.quality, as_files, pixels, settings.verify)
     with atomic_dir(out, options.overwrite) as database, companions(out) as places:
-        tally = _write(images, out, database, contract, encoding, settings, options)
-        _refuse(tally, images, settings.max_rejected)
+        with LmdbWriter(database, out) as writer:
+            tally = _write(images, groups, writer, contract, encoding, settings, options)
+        _refuse(tally, images, total, settings.max_rejected)
         _read_back(database, tally)
         if not settings.preprocess:
             contract = finish(contract, tally, settings.mean, out)
         fill_report(report, images, tally, contract, out)
+        if vectors is not None:
+            write_vectors(places, out, database, vectors[tally.rows], images, settings.label_store, report)
         write_companions(places, images, tally, report, None if settings.preprocess else contract)
     return report
 
@@ -84,37 +101,39 @@ def contract_of(settings: GenLmdbSettings) -> Preprocess:
 
 def _write(
     images: ImageList,
-    out: Path,
-    database: Path,
+    groups: Sequence[Group],
+    writer: LmdbWriter,
     contract: Preprocess,
     encoding: Encoding,
     settings: GenLmdbSettings,
     options: Options,
 ) -> Tally:
     """Write all records and count them. DataError at the first image of another size."""
-    total = len(images.items)
+    total = len(groups or images.items)
     order = np.arange(total)
     if settings.shuffle:
         order = np.random.default_rng(options.seed).permutation(total)
     sampled = set(range(0, total, max(1, total // SAMPLES))) | {total - 1}
     tally = Tally()
-    made = make_records(images, order.tolist(), contract, encoding, options.jobs)
-    with LmdbWriter(database, out) as writer:
-        for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
-            if record.reason:
-                tally.failed.append(record)
-                continue
-            _check_size(tally, record, contract, images)
-            key = _key(index, record.item)
-            writer.put(key, record.value)
-            tally.labels[record.item.label] += 1
-            tally.bytes += len(record.value)
-            if record.flaws:
-                tally.flawed.append(record)
-            if index in sampled:
-                tally.samples[key] = record.value
-            if record.pixels is not None and settings.mean and not settings.preprocess:
-                tally.moments.add(record.pixels)
+    made = make_records(images, order.tolist(), contract, encoding, options.jobs, groups)
+    for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
+        if record.reason:
+            tally.failed.append(record)
+            continue
+        _check_size(tally, record, contract, images)
+        key = _key(index, record.item)
+        writer.put(key, record.value)
+        tally.labels[record.item.label] += 1
+        tally.bytes += len(record.value)
+        if record.flaws:
+            tally.flawed.append(record)
+        if index in sampled:
+            tally.samples[key] = record.value
+        if images.table:
+            tally.rows.append(int(order[index]))
+        if record.pixels is not None and encoding.pixels:
+            for image in np.split(record.pixels, contract.images, axis=2):
+                tally.moments.add(np.ascontiguousarray(image))
     return tally
 
 
@@ -126,10 +145,10 @@ def _key(index: int, item: Item) -> bytes:
 def _check_size(tally: Tally, record: Made, contract: Preprocess, images: ImageList) -> None:
     if tally.first is None:
         tally.first = record
-    first, pixels = tally.first.pixels, record.pixels
-    if contract.short or first is None or pixels is None or first.shape == pixels.shape:
+    first, here = tally.first.shape, record.shape
+    if contract.short or first == here:
         return
-    sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in (first, pixels)]
+    sizes = [f"{shape[1]}x{shape[0]}" for shape in (first, here)]
     raise DataError(
         f"images differ in size: {tally.first.item.path} is {sizes[0]}, {record.item.path} is {sizes[1]};"
         " all records of an LMDB must have one size",
@@ -137,9 +156,9 @@ def _check_size(tally: Tally, record: Made, contract: Preprocess, images: ImageL
     )
 
 
-def _refuse(tally: Tally, images: ImageList, allowed: int | Percent | None) -> None:
+def _refuse(tally: Tally, images: ImageList, total: int, allowed: int | Percent | None) -> None:
     """DataError naming the unreadable files when there are more than allowed, or none that is readable."""
-    total, failed = len(images.items), len(tally.failed)
+    failed = len(tally.failed)
     limit = allowed.of(total) if isinstance(allowed, Percent) else allowed or 0
     if failed <= limit and tally.written:
         return

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffekit.formats.atomic import write_text
+import numpy as np
+
+from caffekit.formats.atomic import remove, sweep, write_text
 from caffekit.formats.binaryproto import write_mean
-from caffekit.formats.image_list import ImageList, write_labels
-from caffekit.formats.preprocess import Preprocess, labels_path, mean_path, preprocess_path, scale_of
+from caffekit.formats.image_list import ImageList, relative_root, write_labels
+from caffekit.formats.preprocess import Preprocess, division_by, labels_path, mean_path, preprocess_path
 from caffekit.report import Report, dumps
 from caffekit.steps.moments import Moments
 from caffekit.steps.records import Made
@@ -29,6 +31,8 @@ class Tally:
     failed: list[Made] = field(default_factory=list)
     flawed: list[Made] = field(default_factory=list)
     samples: dict[bytes, bytes] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    """Of a CSV, the rows of the records, in their order."""
     bytes: int = 0
     first: Made | None = None
 
@@ -41,25 +45,27 @@ class Tally:
 def finish(contract: Preprocess, tally: Tally, mean: bool, out: Path) -> Preprocess:
     """The contract with the size that all images have and, with `mean`, mean and standard deviation."""
     size: dict[str, object] = {}
-    if not contract.short and tally.first is not None and tally.first.pixels is not None:
-        size = dict(zip(("height", "width"), tally.first.pixels.shape[:2], strict=True))
+    if not contract.short and tally.first is not None:
+        size = dict(zip(("height", "width"), tally.first.shape[:2], strict=True))
     if not mean:
         return contract.model_copy(update=size)
     moments, std = tally.moments, tally.moments.std()
     mean_file = mean_path(out).name if moments.one_size else None
-    found = {"mean_values": moments.mean(), "mean_file": mean_file, "std": std, "scale": scale_of(std)}
+    found = {"mean_values": moments.mean(), "mean_file": mean_file, "std": std, **division_by(std)}
     return contract.model_copy(update={**size, **found})
 
 
 def fill_report(report: Report, images: ImageList, tally: Tally, contract: Preprocess, out: Path) -> None:
     """The summary, lines and warnings of a database that stands."""
+    channels = contract.channels * contract.images
     failed = [{"path": made.item.path, "reason": made.reason, "detail": made.detail} for made in tally.failed]
     report.summary = {
         "database": str(out),
+        "root": relative_root(images.root, out.parent),
         "written": tally.written,
         "failed": failed,
         "bytes": tally.bytes,
-        "shape": None if contract.short else [contract.channels, contract.height, contract.width],
+        "shape": None if contract.short else [channels, contract.height, contract.width],
         "mean": contract.mean_values,
         "std": contract.std,
         "labels": {str(label): tally.labels[label] for label in sorted(tally.labels)},
@@ -101,18 +107,23 @@ def companions(out: Path) -> Iterator[dict[str, Path]]:
         "contract": preprocess_path(out),
         "labels": labels_path(out),
         "summary": out.with_name(f"{out.name}.summary.json"),
+        "label_lmdb": out.with_name(f"{out.name}.labels.lmdb"),
+        "label_hdf5": out.with_name(f"{out.name}.labels.h5"),
+        "label_source": out.with_name(f"{out.name}.labels.h5.txt"),
     }
+    for path in places.values():
+        sweep(path)
     temporary = {kind: path.with_name(f".{path.name}.tmp-{os.getpid()}") for kind, path in places.items()}
     try:
         yield temporary
         for kind, path in places.items():
+            if path.is_dir() or not temporary[kind].exists():
+                remove(path)
             if temporary[kind].exists():
                 os.replace(temporary[kind], path)
-            else:
-                path.unlink(missing_ok=True)
     finally:
         for path in temporary.values():
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def write_companions(
@@ -123,7 +134,7 @@ def write_companions(
         contract.write(places["contract"])
         mean = tally.moments.mean_image() if contract.mean_file else None
         if mean is not None:
-            write_mean(places["mean"], mean)
+            write_mean(places["mean"], np.concatenate([mean] * contract.images))
     if images.classes:
         write_labels(places["labels"], images.classes)
     write_text(places["summary"], dumps(report.summary, indent=2) + "\n")

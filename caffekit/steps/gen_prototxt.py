@@ -11,7 +11,7 @@ from caffekit.errors import DataError
 from caffekit.formats.atomic import refuse_existing, write_text
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
-from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path
+from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path, std_factors
 from caffekit.netgen import Data, Generated, NetOptions, generate
 from caffekit.options import Options
 from caffekit.report import Report
@@ -72,17 +72,19 @@ def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str
         )
     contract = preprocess_path(train)
     mean: tuple[float, ...] = ()
+    factors: tuple[float, ...] = ()
     scale = 1.0
     if contract.exists():
         preprocess = Preprocess.read(contract)
-        mean, scale = tuple(preprocess.mean_values), preprocess.scale
+        mean, scale = tuple(preprocess.mean_values * preprocess.images), preprocess.scale
+        factors = tuple(std_factors(preprocess.std) * preprocess.images) if preprocess.std_layer else ()
     else:
         warnings.append(f"no {contract}: the net sees pixels from 0 to 255 as they are")
     channels, height, width = shape
     data = Data(
         train=str(train), train_images=images, channels=channels, height=height, width=width,
         classes=len(names) or classes, test=str(test) if test else None, test_images=test_images,
-        mean_values=mean, scale=scale,
+        mean_values=mean, scale=scale, factors=factors,
     )  # fmt: skip
     what = f"{images} training and {test_images} validation images of {channels}x{height}x{width}"
     return data, [what], warnings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from caffekit.formats.datum import datum_array, encoded_datum, image_datum
 from caffekit.formats.image_header import sniff
 from caffekit.formats.image_list import ImageList, Item
 from caffekit.formats.images import BadImage, encode
+from caffekit.formats.jpeg_bytes import plain_jpeg
+from caffekit.formats.pairs_list import Group
 from caffekit.formats.preprocess import Preprocess
 from caffekit.steps.parallel import thread_map
 
@@ -22,16 +24,22 @@ SNIFFED = {"jpg": "jpeg", "png": "png"}
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pixels are stored: raw, jpg or png; with `as_files` PNG files stay PNG, others become `kind`."""
+    """How pixels are stored: raw, jpg or png; with `as_files` PNG files stay PNG, others become `kind`.
+
+    pixels: whether they are wanted (for a mean) where a file's own bytes are taken over. verify: whether such
+    files are looked through for damage.
+    """
 
     kind: str = "raw"
     quality: int = 95
     as_files: bool = False
+    pixels: bool = True
+    verify: bool = True
 
 
 @dataclass(frozen=True)
 class Made:
-    """One image's record and the pixels that a net will see of it; or why there is none."""
+    """One image's record, its shape (HWC) and the pixels that a net will see of it; or why there is none."""
 
     item: Item
     value: bytes = b""
@@ -39,14 +47,22 @@ class Made:
     reason: str = ""
     detail: str = ""
     flaws: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 def make_records(
-    images: ImageList, order: Iterable[int], contract: Preprocess, encoding: Encoding, jobs: int
+    images: ImageList,
+    order: Iterable[int],
+    contract: Preprocess,
+    encoding: Encoding,
+    jobs: int,
+    groups: Sequence[Group] = (),
 ) -> Iterator[Made]:
-    """The records of `images` in `order`, made by `jobs` threads."""
+    """The records of `images` (or of `groups` of them) in `order`, made by `jobs` threads."""
 
     def make(index: int) -> Made:
+        if groups:
+            return make_group(images, groups[index], contract)
         return make_record(images, images.items[index], contract, encoding)
 
     return thread_map(make, order, jobs)
@@ -57,6 +73,8 @@ def make_record(images: ImageList, item: Item, contract: Preprocess, encoding: E
     flaws: list[str] = []
     try:
         data = images.file(item).read_bytes()
+        if taken := _taken_over(data, item, contract, encoding):
+            return taken
         image = contract.read_image(data, flaws.append)
     except FileNotFoundError:
         return Made(item, reason="missing", detail="no such file")
@@ -65,8 +83,35 @@ def make_record(images: ImageList, item: Item, contract: Preprocess, encoding: E
     except BadImage as error:
         return Made(item, reason=error.reason, detail=error.detail)
     if encoding.kind == "raw":
-        return Made(item, image_datum(image, item.label).SerializeToString(), image, flaws=tuple(flaws))
-    return Made(item, *_encoded(data, image, item.label, encoding), flaws=tuple(flaws))
+        value, pixels = image_datum(image, item.label).SerializeToString(), image
+    else:
+        value, pixels = _encoded(data, image, item.label, encoding)
+    return Made(item, value, pixels, flaws=tuple(flaws), shape=image.shape)
+
+
+def make_group(images: ImageList, group: Group, contract: Preprocess) -> Made:
+    """The Datum of two or three images, one behind the other along the channels; or why the first fails."""
+    each = [make_record(images, item, contract, Encoding()) for item in group.items]
+    if failed := next((made for made in each if made.reason), None):
+        return failed
+    if len({made.shape for made in each}) > 1:
+        sizes = " and ".join(f"{made.shape[1]}x{made.shape[0]}" for made in each)
+        return replace(each[1], reason="other-size", detail=f"the images of a record are {sizes}")
+    pixels = np.concatenate([made.pixels for made in each if made.pixels is not None], axis=2)
+    value = image_datum(pixels, group.label).SerializeToString()
+    flaws = tuple(flaw for made in each for flaw in made.flaws)
+    return Made(Item(group.name, group.label), value, pixels, flaws=flaws, shape=pixels.shape)
+
+
+def _taken_over(data: bytes, item: Item, contract: Preprocess, encoding: Encoding) -> Made | None:
+    """The record with a JPEG file's own bytes, undecoded: where that is all that is wanted of it."""
+    sized = contract.width or contract.short
+    if encoding.kind != "jpg" or encoding.pixels or contract.gray or sized:
+        return None
+    size = plain_jpeg(data, encoding.verify)
+    if size is None:
+        return None
+    return Made(item, encoded_datum(data, item.label).SerializeToString(), shape=(*size, 3))
 
 
 def _encoded(data: bytes, image: NDArray[np.uint8], label: int, encoding: Encoding) -> tuple[bytes, Any]:

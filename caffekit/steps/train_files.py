@@ -19,6 +19,7 @@ from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path
 from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
 from caffekit.graph import filter_net
+from caffekit.netgen import std_layer
 from caffekit.netgen.own import deploy_net
 from caffekit.netgen.templates import Data
 from caffekit.options import Options
@@ -172,7 +173,8 @@ def _deploy(folder: Path, layer: Any, inputs: Inputs) -> None:
     own = Preprocess(channels=channels, color="bgr" if channels == 3 else "gray", width=width, height=height)
     contract = Preprocess.read(path) if path.exists() else own
     stated = {"mean_values": means, "mean_file": None, "scale": transform.scale}
-    contract.model_copy(update=stated).write(path)
+    divides = contract.std_layer and std_layer.find(inputs.net) is not None
+    contract.model_copy(update={**stated, "std_layer": divides}).write(path)
 
 
 def differences(run: RunDir, now: Inputs) -> list[str]:

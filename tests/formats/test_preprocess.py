@@ -9,7 +9,14 @@ import pytest
 
 from caffekit.errors import DataError, FormatError
 from caffekit.formats.images import encode
-from caffekit.formats.preprocess import Preprocess, class_names, mean_path, preprocess_path, scale_of
+from caffekit.formats.preprocess import (
+    Preprocess,
+    class_names,
+    division_by,
+    mean_path,
+    preprocess_path,
+    std_factors,
+)
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
 
@@ -29,9 +36,24 @@ def test_files_become_what_the_database_holds() -> None:
     assert Preprocess(width=2, height=2, fit="crop").apply(IMAGE).shape == (3, 2, 2)
 
 
-def test_scale() -> None:
-    assert scale_of([10.0, 20.0, 30.0]) == 0.05
-    assert scale_of([0.0]) == 1.0 and scale_of([]) == 1.0
+@pytest.mark.parametrize(
+    ("std", "scale", "layer"),
+    [
+        ([20.0], 0.05, False),
+        ([20.0, 20.0, 20.0005], 0.05, False),
+        ([10.0, 20.0, 30.0], 1.0, True),
+        ([10.0, 0.0, 10.0], 1.0, True),
+        ([0.0], 1.0, False),
+        ([], 1.0, False),
+    ],
+)
+def test_one_scale_where_all_channels_vary_alike(std: list[float], scale: float, layer: bool) -> None:
+    division = division_by(std)
+    assert division["scale"] == pytest.approx(scale, rel=1e-4) and division["std_layer"] is layer
+
+
+def test_a_channel_that_does_not_vary_is_not_divided() -> None:
+    assert std_factors([10.0, 0.0, 4.0]) == [0.1, 1.0, 0.25]
 
 
 def test_class_names_are_the_database_s_own_or_its_folder_s(tmp_path: Path) -> None:

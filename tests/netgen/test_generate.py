@@ -20,7 +20,7 @@ CASES = sorted((Path(__file__).parent.parent / "cases" / "netgen").glob("*.yaml"
 def texts(case: Path) -> dict[str, str]:
     """The three files of one case."""
     given: dict[str, Any] = parse(case.read_text(), case.name, Path()).values
-    data = {**given["data"], "mean_values": tuple(given["data"].get("mean_values", ()))}
+    data = {key: tuple(v) if isinstance(v, list) else v for key, v in given["data"].items()}
     solver = dict(SolverSettings.model_validate(given["solver"]))
     out = generate(
         given["template"],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
@@ -66,7 +69,7 @@ def test_mean_deviation_and_contract(folder: Path, tmp_path: Path) -> None:
     contract = Preprocess.read(tmp_path / "db.preprocess.yaml")
     assert np.allclose(contract.mean_values, pixels.mean((0, 2, 3)), rtol=1e-12)
     assert np.allclose(contract.std, pixels.std((0, 2, 3)), rtol=1e-9)
-    assert contract.scale == pytest.approx(3 / sum(contract.std))
+    assert contract.std_layer and contract.scale == 1.0, "each channel varies in its own way"
     assert (contract.width, contract.height, contract.mean_file) == (20, 30, "db.mean.binaryproto")
     assert report.summary["mean"] == contract.mean_values and report.summary["std"] == contract.std
 
@@ -288,3 +291,173 @@ def test_databases_that_real_caffe_wrote_years_ago(shared: Path, tmp_path: Path,
     assert records(tmp_path / "db") == theirs
     means = read_mean(tmp_path / "db.mean.binaryproto"), read_mean(project / f"{part}_mean")
     assert np.allclose(*means, rtol=0, atol=1e-4)
+
+
+def test_several_labels_go_beside_the_images_in_their_order(folder: Path, tmp_path: Path) -> None:
+    rows = [f"raw/{name}/00{i}.png,{i / 4},{10 * i}" for name in ("cat", "dog") for i in range(4)]
+    (tmp_path / "a.csv").write_text("path,label_x,label_y\n" + "\n".join(rows) + "\n")
+    wanted = {row.split(",")[0]: [float(cell) for cell in row.split(",")[1:]] for row in rows}
+    report = make(tmp_path / "a.csv", tmp_path / "db", Options(seed=3))
+    labels = records(tmp_path / "db.labels.lmdb")
+    assert [key for key, _ in labels] == [key for key, _ in records(tmp_path / "db")]
+    found = {key.decode()[9:]: datum_array(parse_datum(value)).ravel().tolist() for key, value in labels}
+    assert found == wanted and [*found] != [*wanted]
+    assert report.summary["label_columns"][1] == {"name": "label_y", "min": 0, "max": 30, "mean": 15}
+    assert report.summary["labels"] == {} and "second Data layer" in str(report)
+    # HDF5 in the same order, and the LMDB of the labels is not left beside it.
+    make(tmp_path / "a.csv", tmp_path / "db", Options(seed=3, overwrite=True), label_store="hdf5")
+    with h5py.File(tmp_path / "db.labels.h5") as file:
+        assert file["label"][:].tolist() == [*found.values()]
+    assert (tmp_path / "db.labels.h5.txt").read_text() == f"{tmp_path}/db.labels.h5\n"
+    assert not (tmp_path / "db.labels.lmdb").exists()
+
+
+def test_labels_of_unreadable_images_are_left_out_too(folder: Path, tmp_path: Path) -> None:
+    (folder / "cat/001.png").write_bytes(b"")
+    (tmp_path / "a.csv").write_text("path,label\n" + "".join(f"raw/cat/00{i}.png,{i}.5\n" for i in range(4)))
+    make(tmp_path / "a.csv", tmp_path / "db", shuffle=False, max_rejected=1)
+    assert [image.ravel().tolist() for image in images(tmp_path / "db.labels.lmdb")] == [[0.5], [2.5], [3.5]]
+
+
+def test_a_csv_of_classes_is_a_list(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("path,label\nraw/cat/000.png,tom\nraw/dog/000.png,rex\n")
+    report = make(tmp_path / "a.csv", tmp_path / "db", shuffle=False)
+    assert report.summary["labels"] == {"0": 1, "1": 1}
+    assert lines(tmp_path / "db.labels.txt") == ["rex", "tom"]
+    assert not (tmp_path / "db.labels.lmdb").exists()
+
+
+@pytest.mark.parametrize("third", ["", " dog/001.png"], ids=["pairs", "triplets"])
+def test_pairs_and_triplets_are_stacked(folder: Path, tmp_path: Path, third: str) -> None:
+    (tmp_path / "p.txt").write_text(f"cat/000.png cat/001.png{third}\n" * 2)
+    report = make(folder, tmp_path / "db", resize=Size(20, 20), pairs=tmp_path / "p.txt", shuffle=False)
+    each = 3 if third else 2
+    first = images(tmp_path / "db")[0]
+    alone = cv2.resize(cv2.imread(str(folder / "cat/001.png")), (20, 20)).transpose(2, 0, 1)
+    assert first.shape == (3 * each, 20, 20) and np.array_equal(first[3:6], alone)
+    datum = parse_datum(records(tmp_path / "db")[0][1])
+    assert datum.label == (0 if third else 1)
+    contract = Preprocess.read(tmp_path / "db.preprocess.yaml")
+    assert contract.images == each and len(contract.mean_values) == 3
+    assert read_mean(tmp_path / "db.mean.binaryproto").shape == (3 * each, 20, 20)
+    assert report.summary["shape"] == [3 * each, 20, 20]
+    assert np.allclose(contract.mean_values, first.reshape(each, 3, -1).mean((0, 2)))
+
+
+def test_pairs_of_other_sizes_or_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(folder / "dog/000.png"), np.zeros((50, 60, 3), np.uint8))
+    (tmp_path / "p.txt").write_text("cat/000.png dog/000.png\n")
+    with pytest.raises(DataError, match="other-size: the images of a record are 40x40 and 60x50"):
+        make(folder, tmp_path / "db", pairs=tmp_path / "p.txt")
+    (folder / "dog/000.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of 1 images.*\n.*dog/000.png: undecodable"):
+        make(folder, tmp_path / "db", pairs=tmp_path / "p.txt")
+
+
+def jpegs(root: Path, count: int) -> Path:
+    """A class of photos as JPEG files."""
+    (root / "a").mkdir(parents=True)
+    for i in range(count):
+        noise = np.random.default_rng(i).integers(0, 256, (60, 80, 3), np.uint8)
+        cv2.imwrite(str(root / f"a/{i}.jpg"), cv2.GaussianBlur(noise, (0, 0), 2))
+    return root
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_files_are_taken_over_as_they_are(tmp_path: Path, verify: bool) -> None:
+    source = jpegs(tmp_path / "raw", 3)
+    make(source, tmp_path / "with_mean", encode="jpg", shuffle=False)
+    report = make(source, tmp_path / "db", encode="jpg", shuffle=False, mean=False, verify=verify)
+    assert records(tmp_path / "db") == records(tmp_path / "with_mean")
+    assert parse_datum(records(tmp_path / "db")[0][1]).data == (source / "a/0.jpg").read_bytes()
+    assert report.summary["shape"] == [3, 60, 80]
+
+
+def test_damage_is_found_where_files_are_verified(tmp_path: Path) -> None:
+    source = jpegs(tmp_path / "raw", 3)
+    data = (source / "a/1.jpg").read_bytes()
+    (source / "a/1.jpg").write_bytes(data[:1200] + bytes(600) + data[1800:])
+    with pytest.raises(DataError, match=r"a/1.jpg: truncated: Corrupt"):
+        make(source, tmp_path / "db", encode="jpg", mean=False)
+    make(source, tmp_path / "db", encode="jpg", mean=False, verify=False)
+    (source / "a/1.jpg").write_bytes(data[:-100])
+    with pytest.raises(DataError, match=r"a/1.jpg: truncated: Premature"):
+        make(source, tmp_path / "db2", encode="jpg", mean=False, verify=False)
+
+
+@pytest.mark.parametrize("settings", [KEPT, {}, {"encode": "jpg"}], ids=["resized", "as they are", "jpg"])
+def test_a_disk_too_small_is_known_before(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    said = make(folder, tmp_path / "db", Options(dry_run=True), **settings).summary["bytes_needed"]
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=said - 1))
+    with pytest.raises(EnvironmentProblem, match=r"db: needs about .* has .* left"):
+        make(folder, tmp_path / "db", **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=said))
+    make(folder, tmp_path / "db", **settings)
+
+
+def test_the_size_is_known_to_a_few_percent(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "raw", {"a": 200}, side=48)
+    said = make(folder, tmp_path / "db", Options(dry_run=True)).summary["bytes_needed"]
+    make(folder, tmp_path / "db")
+    assert said == pytest.approx((tmp_path / "db/data.mdb").stat().st_size, rel=0.05)
+
+
+def test_channels_that_vary_alike_need_no_layer(tmp_path: Path) -> None:
+    for name, factor in (("same", 1.0), ("other", 0.5)):
+        (tmp_path / name / "a").mkdir(parents=True)
+        gray = np.random.default_rng(0).integers(0, 256, (8, 8, 1)).repeat(3, axis=2) * np.array(
+            [1, 1, factor]
+        )
+        cv2.imwrite(str(tmp_path / name / "a/0.png"), gray.astype(np.uint8))
+        make(tmp_path / name, tmp_path / f"{name}_db")
+    same, other = (Preprocess.read(tmp_path / f"{name}_db.preprocess.yaml") for name in ("same", "other"))
+    assert not same.std_layer and same.scale == pytest.approx(1 / same.std[0])
+    assert other.std_layer and other.scale == 1.0
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from caffekit.config.schema import GenLmdbSettings
+from caffekit.options import Options
+from caffekit.steps.gen_lmdb import gen_lmdb
+source, out = map(Path, sys.argv[1:])
+settings, options = GenLmdbSettings(), Options(workers=2, quiet=True)
+for number in range(20):
+    child = os.fork()
+    if not child:
+        gen_lmdb(source, out, settings, options)
+        os._exit(0)
+    time.sleep(0.003 * number)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if out.exists():
+        break
+print(number)
+"""
+
+
+def test_killed_at_any_moment_the_same_command_completes_it(folder: Path, tmp_path: Path) -> None:
+    """Twenty times, each a little later: what stands in the end is what an undisturbed run writes."""
+    rows = [f"raw/{path.relative_to(folder)},{i}.5" for i, path in enumerate(sorted(folder.rglob("*.png")))]
+    (tmp_path / "a.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    (tmp_path / "whole").mkdir()
+    make(tmp_path / "a.csv", tmp_path / "whole/db", Options(workers=2))
+    (tmp_path / "killed").mkdir()
+    out = tmp_path / "killed/db"
+    command = [sys.executable, "-c", KILLED, tmp_path / "a.csv", out]
+    killed = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert killed > 2
+    if not out.exists():
+        make(tmp_path / "a.csv", out, Options(workers=2))
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`, hidden ones included; the summary without its place."""
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: data.replace(str(folder).encode(), b"") for name, data in files.items()}
