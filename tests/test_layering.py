@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent.parent / "caffekit"
 FLOORS = [
     {"errors", "report", "options"},
     {"config", "formats"},
-    {"graph"},
-    {"checks", "transforms", "netgen", "pycaffe"},
+    {"graph", "transforms"},
+    {"checks", "netgen", "pycaffe"},
     {"face", "diagnosis", "engines", "runs", "reports"},
     {"steps"},
     {"cli"},

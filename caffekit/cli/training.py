@@ -47,6 +47,7 @@ def engine_options(body: Any) -> Any:
 @click.option("--run-dir", type=PATH, help="Where everything goes.  [default: runs/NAME]")
 @click.option("--max-iter", type=click.IntRange(min=0), help="Iterations in all.")
 @click.option("--max-hours", type=float, help="Pause after this time (exit 9), to be resumed.")
+@click.option("--augment", is_flag=True, default=None, help="Change images anew each time (section augment).")
 @click.option("--no-recover", is_flag=True, help="End at a divergence (exit 5) instead of repairing it.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="Attempts in all.  [default: 5]")
 def train(call: Call, solver: Path | None, **given: Any) -> Report:
@@ -68,7 +69,7 @@ def train(call: Call, solver: Path | None, **given: Any) -> Report:
 def _train_sections(call: Call, **given: Any) -> dict[str, Any]:
     """The flags of `train` by the section of the settings that they belong to."""
     weights = [path for text in given["weights"] for path in text.split(",")] or None
-    train = {"engine": given["engine"], "weights": weights, "max_hours": given["max_hours"]}
+    train = {key: given[key] for key in ("engine", "augment", "max_hours")} | {"weights": weights}
     mode = "stop" if given["no_recover"] else None
     return {
         "train": _devices(call, given["gpu"], given["cpu"], **train),

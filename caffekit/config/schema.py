@@ -207,6 +207,8 @@ class TrainSettings(Section):
     """Models to start from."""
     snapshots: SnapshotSettings = SnapshotSettings()
     early_stop: EarlyStopSettings = EarlyStopSettings()
+    augment: bool = False
+    """Change the training images anew each time they are read, as the section augment says."""
     max_hours: float | None = Field(default=None, gt=0)
     """Pause (exit 9) after this time, resumable."""
     runs: Path = Path("runs")

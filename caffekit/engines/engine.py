@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from caffekit.engines.feeders import Feeders
 from caffekit.engines.followers import Followers
 from caffekit.engines.job import Job
 from caffekit.engines.last_words import last_words
@@ -79,16 +80,21 @@ class Engine:
             open(log_path, "ab") as log,
             os.fdopen(reading, "rb", buffering=0) as events,
             Followers(self.popen, job, log_path) as followers,
+            Feeders(job, log) as feeders,
         ):
-            told = {**job.as_json(), "ranks": followers.ranks(0), "events_fd": writing}
+            told = {
+                **job.as_json(), "ranks": followers.ranks(0), "events_fd": writing, "feeds": feeders.fds
+            }  # fmt: skip
             write_text(job_path, json.dumps(told, indent=2) + "\n")
             try:
                 child = self.popen(
                     "worker.py", str(job_path),
-                    stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[writing],
+                    stdin=subprocess.PIPE, stdout=log, stderr=log,
+                    pass_fds=[writing, *feeders.fds.values()],
                 )  # fmt: skip
             finally:
                 os.close(writing)
+                feeders.hand_over()
             with _Child(child) as running:
                 end = running.follow(events.fileno(), observe, lambda: followers.watch() or tick())
             followers.watch()

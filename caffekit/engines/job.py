@@ -31,6 +31,8 @@ class Job:
     best: dict[str, Any] | None = None
     also: tuple[int | None, ...] = ()
     """Further devices, each with a process that trains along on its own share of the records."""
+    feeds: dict[str, int] = field(default_factory=dict)
+    """The data layers that get their batches from a process of ours, and the batches that it leaves out."""
 
     def as_json(self) -> dict[str, Any]:
         """What the worker reads (see inside_caffe/worker.py)."""

@@ -8,7 +8,8 @@ names, commands come on standard input; docs/events.md describes both. Standard 
 The job: solver, events_fd, device (number or null), weights [files], restore (solverstate or null), skip
 {data layer: batches}, snapshot_prefix (as the solver resolves it), snapshot, snapshot_format, display,
 max_iter, iter_size, test_iter [per test net], best {output, value} or null: of what the best is kept, ranks
-{rank, count, uid} or null: as which of several processes this one trains (all but rank 0 only train along).
+{rank, count, uid} or null: as which of several processes this one trains (all but rank 0 only train along),
+feeds {data layer: file descriptor its batches come from} (see augmented_data.py).
 """
 from __future__ import division, print_function
 
@@ -265,6 +266,10 @@ def main(path):
         else:
             caffe.set_mode_gpu()
             caffe.set_device(job["device"])
+        if job.get("feeds"):
+            import augmented_data
+
+            augmented_data.FEEDS.update((str(name), fd) for name, fd in job["feeds"].items())
         if job.get("ranks"):
             caffe.set_solver_count(job["ranks"]["count"])
             caffe.set_solver_rank(job["ranks"]["rank"])

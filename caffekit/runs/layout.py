@@ -21,7 +21,7 @@ MARK = "inputs.json"
 OURS = (
     "summary.json", "report.html", "metrics.csv", "events.jsonl", "best.json", "best.caffemodel", "attempts",
     "snapshots", "config.yaml", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "preprocess.yaml",
-    "mean.binaryproto", "labels.txt", "diagnosis.json", "evaluation.json", MARK,
+    "mean.binaryproto", "labels.txt", "diagnosis.json", "evaluation.json", "augment.json", MARK,
 )  # fmt: skip
 
 

@@ -190,6 +190,8 @@ def _training(settings: Settings, home: Path) -> list[Stage]:
     run_dir = settings.train.runs / settings.name
     source = settings.evaluate.source or home / "split" / ("test.txt" if settings.split.test else "val.txt")
     sections = [settings.net, settings.solver, settings.train, settings.guard]
+    if settings.train.augment:
+        sections.append(settings.augment)
     return [
         Stage(
             "train",

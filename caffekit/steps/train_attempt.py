@@ -15,6 +15,7 @@ from caffekit.engines import Engine, Job, Outcome, batches_to_skip
 from caffekit.errors import DataError
 from caffekit.formats.prototxt import write_prototxt
 from caffekit.formats.weights import read_solverstate, write_solverstate
+from caffekit.netgen.augmented import augment_net
 from caffekit.runs import Best, EventLog, RunDir, discard_after, prune, snapshot_of, write_json
 from caffekit.steps.train_control import Control, Progress
 from caffekit.steps.train_files import Inputs, net_key
@@ -50,14 +51,14 @@ class Training:
         if self.control.ending:
             return Outcome("stopped")
         folder = self.run.attempt(self.offset + plan.number)
-        param, resume, iteration = self._prepare(folder, plan)
+        param, resume, iteration, augmented = self._prepare(folder, plan)
         discard_after(self.run.snapshots, iteration)
         self.best.forget_after(iteration)
-        skip = batches_to_skip(self.inputs.net, iteration, param.iter_size) if resume else {}
+        skip, feeds = self._ahead(augmented, iteration if resume else 0, param.iter_size)
         wanted = {"output": self.best.output, "value": self.best.value} if self.best.output else None
         device, *also = self.devices or (None,)
         job = Job(
-            folder / "solver.prototxt", param, device, plan.weights, resume, skip, wanted, tuple(also)
+            folder / "solver.prototxt", param, device, plan.weights, resume, skip, wanted, tuple(also), feeds
         )  # fmt: skip
         watcher = Watcher()
 
@@ -71,8 +72,11 @@ class Training:
         killed = self.control.ending and outcome.reason == "died"
         return replace(outcome, reason="stopped") if killed else outcome
 
-    def _prepare(self, folder: Path, plan: AttemptPlan) -> tuple[Any, Path | None, int]:
-        """Write the attempt's solver, net and why.json; (solver, state to restore, its iteration or -1)."""
+    def _prepare(self, folder: Path, plan: AttemptPlan) -> tuple[Any, Path | None, int, list[str]]:
+        """Write the attempt's solver, net and why.json.
+
+        (solver, state to restore, its iteration or -1, the layers that change their images).
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.run.snapshots.mkdir(exist_ok=True)
         param, net = type(self.inputs.solver)(), type(self.inputs.net)()
@@ -85,11 +89,27 @@ class Training:
         resume, iteration = self._resume(folder, plan)
         if resume:
             param.ClearField("weights")
+        augmented = []
+        if self.inputs.augment:
+            augmented = augment_net(net, **self.inputs.augment, native=self.engine.name == "embedded")
         write_prototxt(folder / "train_val.prototxt", net)
         write_prototxt(folder / "solver.prototxt", param)
         why = {"changed": plan.changed, "resumed_from": plan.resume_from, "from_iteration": max(iteration, 0)}
         write_json(folder / "why.json", {**why, "set": changes})
-        return param, resume, iteration
+        return param, resume, iteration, augmented
+
+    def _ahead(
+        self, augmented: list[str], iteration: int, iter_size: int
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Batches to leave out of the layers that the engine reads itself, and of those that it is fed.
+
+        Changed images never come again: such layers must go on exactly where they were.
+        """
+        skip = batches_to_skip(self.inputs.net, iteration, iter_size)
+        exactly = dict.fromkeys(augmented, iteration * iter_size)
+        if self.engine.name == "embedded":
+            return {**skip, **exactly}, {}
+        return {name: batches for name, batches in skip.items() if name not in exactly}, exactly
 
     def _resume(self, folder: Path, plan: AttemptPlan) -> tuple[Path | None, int]:
         """The state to restore (a corrected copy where its weights have moved) and its iteration, or -1."""

@@ -20,10 +20,12 @@ from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path
 from caffekit.formats.prototxt import read_net, read_solver, write_prototxt
 from caffekit.graph import filter_net
 from caffekit.netgen import std_layer
+from caffekit.netgen.augmented import augment_net
 from caffekit.netgen.own import deploy_net
 from caffekit.netgen.templates import Data
 from caffekit.options import Options
 from caffekit.runs import MARK, RunDir, read_json, write_json
+from caffekit.steps.augment import changes_of
 from caffekit.steps.gen_prototxt import gen_prototxt
 
 # A continued run may train for longer, or say more, and still be the same training.
@@ -31,6 +33,9 @@ FREE = (
     "net", "train_net", "max_iter", "display", "snapshot", "snapshot_prefix", "test_interval",
     "test_initialization", "solver_mode",
 )  # fmt: skip
+
+
+AUGMENT = "augment.json"
 
 
 @dataclass
@@ -42,6 +47,8 @@ class Inputs:
     files: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    augment: dict[str, Any] = field(default_factory=dict)
+    """How training images are changed as they are read: "changes" and "seed"; {}: they are not."""
 
     @property
     def test_outputs(self) -> list[str]:
@@ -71,7 +78,21 @@ def make_inputs(folder: Path, run: RunDir, settings: Settings, own_solver: Path 
         write_text(folder / "config.yaml", resolved_yaml(settings))
     _companions(folder, inputs)
     write_json(folder / MARK, inputs.files)
+    if settings.train.augment:
+        _augment(folder, inputs, settings)
     return inputs
+
+
+def _augment(folder: Path, inputs: Inputs, settings: Settings) -> None:
+    """Write down how the images are changed; UsageError if nothing is, or if the net reads none."""
+    changes = changes_of(settings.augment)
+    if not changes:
+        raise UsageError(
+            "train.augment: the section augment changes nothing", "give it rotate: 10, for example"
+        )
+    inputs.augment = {"changes": changes, "seed": settings.seed}
+    augment_net(read_net(folder / "train_val.prototxt"), **inputs.augment, native=True)
+    write_json(folder / AUGMENT, inputs.augment)
 
 
 def _own(folder: Path, run: RunDir, path: Path) -> Inputs:
@@ -191,6 +212,8 @@ def differences(run: RunDir, now: Inputs) -> list[str]:
     if before.net != now.net:
         found.append("the net")
     found += [f"the data in {name}" for name in now.files if before.files.get(name) != now.files[name]]
+    if read_json(run.path / AUGMENT) != now.augment:
+        found.append("the augmentation")
     return found
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from caffekit.engines import Engine, batches_to_skip
+from caffekit.engines import Engine, batches_to_skip, find_engine
 from caffekit.engines.engine import INSIDE
 from caffekit.formats.log_reader import read_log
-from caffekit.formats.prototxt import read_net
+from caffekit.formats.prototxt import read_net, write_prototxt
+from caffekit.netgen.augmented import augment_net
 from tests.engines import tiny
 
 
@@ -164,3 +165,14 @@ def test_last_words_of_a_training_that_cannot_start(engine: Engine, tmp_path: Pa
     outcome, _ = tiny.run(engine, solver)
     assert outcome.reason == ("died" if engine.name == "bvlc" else "error")
     assert "Unknown learning rate policy: foo" in outcome.message
+
+
+@pytest.mark.bvlc
+def test_a_layer_that_nothing_feeds_is_an_error_in_words(bvlc: Path, tmp_path: Path) -> None:
+    solver = tiny.make(tmp_path)
+    net = read_net(tmp_path / "net.prototxt")
+    augment_net(net, {"rotate": 9}, 0, native=False)
+    write_prototxt(tmp_path / "net.prototxt", net)
+    outcome, _ = tiny.run(find_engine("bvlc", bvlc), solver)
+    assert outcome.reason == "error"
+    assert "layer 'data': nothing feeds it" in outcome.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers.accuracy import Accuracy
 from caffekit.pycaffe.layers.argmax import ArgMax
+from caffekit.pycaffe.layers.augmented_data import AugmentedData
 from caffekit.pycaffe.layers.batch_norm import BatchNorm
 from caffekit.pycaffe.layers.batch_reindex import BatchReindex
 from caffekit.pycaffe.layers.center_loss import CenterLoss
@@ -65,6 +66,7 @@ LAYERS: dict[str, type[Layer]] = {
     "AbsVal": AbsVal,
     "Accuracy": Accuracy,
     "ArgMax": ArgMax,
+    "AugmentedData": AugmentedData,
     "BNLL": BNLL,
     "BatchNorm": BatchNorm,
     "BatchReindex": BatchReindex,
