@@ -88,17 +88,18 @@ def _of_csv(images: ImageList, path: Path, hint: str) -> Keys:
         name = "group" if "group" in header else others[0] if len(others) == 1 else ""
         if "path" not in header or not name:
             raise DataError(f"{path}:1: expected the columns path and group, got {','.join(header)}", hint)
-        place, value = header.index("path"), header.index(name)
-        groups: dict[str, str] = {}
-        for row in reader:
-            if len(row) != len(header):
-                raise DataError(f"{path}:{reader.line_num}: {len(row)} cells, expected {len(header)}", hint)
-            before = groups.setdefault(row[place], row[value])
-            if before != row[value]:
-                raise DataError(
-                    f"{path}:{reader.line_num}: {row[place]} is in two groups, {before} and {row[value]}",
-                    "give each path one group",
-                )
+        rows = list(reader)
+    place, value = header.index("path"), header.index(name)
+    if any(len(row) != len(header) for row in rows):
+        number, row = next((n, row) for n, row in enumerate(rows, 2) if len(row) != len(header))
+        raise DataError(f"{path}:{number}: {len(row)} cells, expected {len(header)}", hint)
+    groups = {row[place]: row[value] for row in rows}
+    for number, row in enumerate(rows, 2) if len(groups) < len(rows) else ():
+        if groups[row[place]] != row[value]:
+            raise DataError(
+                f"{path}:{number}: {row[place]} is in two groups, {row[value]} and {groups[row[place]]}",
+                "give each path one group",
+            )
     # `clean --copy` renames what would lead out of its folder.
     groups |= {inside(path): group for path, group in groups.items() if path.startswith(("/", "."))}
     return [groups.get(item.path, "").strip() or None for item in images.items]

@@ -76,7 +76,7 @@ def test_what_clean_renamed_when_it_copied(tmp_path: Path) -> None:
         ("csv:{0}", "path,group\nother.jpg,1\n", "fits none of the 5 images"),
         ("csv:{0}", "path,a,b\n", "g.csv:1: expected the columns path and group"),
         ("csv:{0}", "path,group\na/ann_1.jpg\n", "g.csv:2: 1 cells, expected 2"),
-        ("csv:{0}", "path,group\nx,1\nx,2\n", "g.csv:3: x is in two groups, 1 and 2"),
+        ("csv:{0}", "path,group\nx,1\nx,2\n", "g.csv:2: x is in two groups, 1 and 2"),
         ("csv:{0}x", "", "No such file"),
         ("duplicates", "", "groups.csv"),
     ],
