@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caffekit.checks.changed import changed_copies
+from caffekit.checks.correlation import correlations, gap
 from caffekit.checks.hamming import Pairs, pairs_within
 from caffekit.checks.measure import Row
 
-# 1 - correlation of near duplicates: a tenth of what separates different images of this set, within …
-SHARE_OF_NEAREST = 0.1
-LEAST_GAP, LARGEST_GAP = 0.001, 0.05
-SAMPLE = 2048
 MAX_CHROMA = 24  # difference of Cr or Cb in one of 16 cells
 BATCH = 8192
 # An image of a crowd of copies is linked to so many of the best of them (and of the benchmark's), not to all.
 ENOUGH = 64
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,12 +30,14 @@ class Links:
 
     near: {index: {other index: correlation}}, symmetric, exact copies left out. same: {index: the indices of
     all images with its very pixels, itself included}, only where there is more than one. threshold: the
-    correlation from which two images are called near duplicates.
+    correlation from which two images are called near duplicates. changed: {(image, benchmark image): change}
+    where only a changed copy of the benchmark image is like it.
     """
 
     near: dict[int, dict[int, float]]
     same: dict[int, list[int]]
     threshold: float
+    changed: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def of(self, index: int) -> dict[int, float]:
         """Every image that shows the picture of `index`, with its correlation (exact copies: 1)."""
@@ -62,12 +61,22 @@ def find_links(rows: Sequence[Row], best_first: Sequence[int], distance: int) ->
     thumbs = np.array([rows[i].thumb for i in first], np.uint8).reshape(len(first), -1)
     chroma = np.array([rows[i].chroma for i in first], np.int16).reshape(len(first), -1)
     hashes = np.array([rows[i].phash for i in first], np.uint64)
-    threshold = 1 - _gap(thumbs)
-    for i, j, alike in _confirmed(pairs_within(hashes, distance), thumbs, chroma, threshold, known):
+    apart = gap(thumbs)
+    pairs = pairs_within(hashes, distance, known)
+    for i, j, alike in _confirmed(pairs, thumbs, chroma, 1 - apart, known):
         for a in same.get(first[i], [first[i]]):
             for b in same.get(first[j], [first[j]]):
                 near[a][b] = near[b][a] = alike
-    return Links(dict(near), same, float(threshold))
+    changed = {}
+    bench = [i for i in first[:known] if rows[i].variants is not None]
+    left = [
+        i for i in first[known:] if max([*near.get(i, {}), *same.get(i, [])], default=0) < len(best_first)
+    ]
+    for b, i, alike, change in changed_copies(rows, bench, left, distance, apart) if bench else ():
+        for a in same.get(i, [i]):
+            near[a][b] = near[b][a] = alike
+            changed[a, b] = change
+    return Links(dict(near), same, 1 - apart, changed)
 
 
 def components(links: Links) -> list[list[int]]:
@@ -98,28 +107,6 @@ def _same_pixels(rows: Sequence[Row]) -> dict[int, list[int]]:
     return {i: group for group in groups.values() if len(group) > 1 for i in group}
 
 
-def _gap(thumbs: NDArray[np.uint8]) -> float:
-    """How far below 1 the correlation of two copies may be in this set.
-
-    Measured by how far images are from the nearest of a sample of others; copies among them are too few to
-    move the median.
-    """
-    chosen = np.random.default_rng(0).permutation(len(thumbs))[:SAMPLE]
-    sample = _standardised(thumbs[chosen])
-    alike = sample @ sample.T
-    np.fill_diagonal(alike, -1)
-    nearest = 1 - float(np.median(alike.max(1)))
-    return min(max(SHARE_OF_NEAREST * nearest, LEAST_GAP), LARGEST_GAP)
-
-
-def _standardised(thumbs: NDArray[np.uint8]) -> Floats:
-    """Rows of mean 0 and norm 1: their product is the correlation. A flat image correlates with nothing."""
-    values = thumbs.astype(np.float32)
-    values -= values.mean(1, keepdims=True)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.asarray(values / np.maximum(norms, 1e-6), np.float32)
-
-
 def _confirmed(
     pairs: Iterable[Pairs],
     thumbs: NDArray[np.uint8],
@@ -129,16 +116,18 @@ def _confirmed(
 ) -> Iterator[tuple[int, int, float]]:
     """(i, j, correlation) of the pairs that show the same picture, i < j, not both of the first `known`.
 
-    No more of a kind than ENOUGH (or a batch over it) for any j.
+    For any j no more of a kind than ENOUGH (or a batch over it), and then only better ones.
     """
     held = np.zeros((2, len(thumbs)), np.int64)
+    best = np.full((2, len(thumbs)), len(thumbs))
     for i, j in _batches(pairs):
         kind = (i < known).astype(np.int64)
-        wanted = (j >= known) & (held[kind, j] < ENOUGH)
+        wanted = (held[kind, j] < ENOUGH) | (i < best[kind, j])
         i, j, kind = i[wanted], j[wanted], kind[wanted]
-        alike = _correlations(thumbs, i, j)
+        alike = correlations(thumbs[i], thumbs[j])
         linked = (alike >= threshold) & (np.abs(chroma[i] - chroma[j]).max(1, initial=0) <= MAX_CHROMA)
         np.add.at(held, (kind[linked], j[linked]), 1)
+        np.minimum.at(best, (kind[linked], j[linked]), i[linked])
         yield from zip(i[linked].tolist(), j[linked].tolist(), alike[linked].tolist(), strict=True)
 
 
@@ -146,9 +135,4 @@ def _batches(pairs: Iterable[Pairs]) -> Iterator[Pairs]:
     for i, j in pairs:
         for start in range(0, len(i), BATCH):
             part = slice(start, start + BATCH)
-            yield np.minimum(i[part], j[part]), np.maximum(i[part], j[part])
-
-
-def _correlations(thumbs: NDArray[np.uint8], i: NDArray[np.int64], j: NDArray[np.int64]) -> Floats:
-    left, right = _standardised(thumbs[i]), _standardised(thumbs[j])
-    return np.asarray(np.einsum("nd,nd->n", left, right), np.float32)
+            yield i[part], j[part]

@@ -8,7 +8,7 @@ from caffekit.checks.subject import Finding, Subject
 
 
 def benchmark_duplicate(subject: Subject) -> dict[int, Finding]:
-    """The same picture as a benchmark image, exactly or nearly; score: the correlation."""
+    """The same picture as a benchmark image, mirrored, cropped or turned, too; score: the correlation."""
     count = len(subject.rows)
     found = {}
     for i in {*subject.links.near, *subject.links.same}:
@@ -20,6 +20,8 @@ def benchmark_duplicate(subject: Subject) -> dict[int, Finding]:
             others[copies[bisect_left(copies, count)]] = 1.0
         if others:
             best = max(others, key=lambda j: (others[j], -j))
+            change = subject.links.changed.get((i, best))
             how = "the same as" if others[best] == 1 else "nearly the same as"
-            found[i] = Finding(others[best], f"{how} {subject.path(best)} of the benchmark")
+            what = f"{subject.path(best)} of the benchmark" + (f", {change}" if change else "")
+            found[i] = Finding(others[best], f"{how} {what}")
     return found

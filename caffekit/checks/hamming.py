@@ -1,75 +1,156 @@
 """All pairs of 64-bit hashes that differ in few bits: exact, not an approximate index.
 
-Few hashes are all compared. Many are joined by sorting: cut into d + e blocks, two hashes within distance d
-agree in at least e of them. For each choice of e blocks, sort by their bits: pairs stand in one run. A pair
-is given for its first agreeing choice only.
+Joined by sorting: cut into d + e blocks, two hashes within distance d agree in at least e of them. For each
+choice of e blocks, sort by their bits: candidates stand in one run. A pair is given for its first agreeing
+choice only. More blocks (e) make shorter runs and more sorts: what is cheapest depends on how many there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from math import ceil, comb
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Indices = NDArray[np.int64]
+Pairs = tuple[Indices, Indices]
 
-FEW = 30_000
-ROWS = 64
-# In a longer run, thousands of copies of one picture, only those so near in it are compared: they are linked
-# many times over, and all pairs would take forever.
-LONGEST_RUN = 1000
-AGREEING = 3  # e: more make shorter runs and more sorts
-_BITS = np.array([i.bit_count() for i in range(1 << 16)], np.uint8)
+# Of more images with one and the same hash, the rest are compared with so many of the first ones only: all
+# pairs of a crowd would take forever, and the first are the best.
+CROWD = 1000
+EXPANDED = 1 << 20  # pairs of images in memory at once
+SORT, COMPARE = 4, 1  # relative costs: of a hash in a sort, of a pair in a run
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-def pairs_within(hashes: Hashes, distance: int) -> Iterator[Pairs]:
-    """Index arrays (i, j), i ≠ j, batch by batch: every pair of hashes within `distance` bits, once.
+class _Groups(NamedTuple):
+    """Equal hashes: each value once, the indices that have it at members[start : start + size]."""
 
-    Of FEW or less: in the order of the smaller index, which comes first.
+    values: Hashes
+    members: Indices
+    start: Indices
+    size: Indices
+
+
+def pairs_within(hashes: Hashes, distance: int, known: int = 0) -> Iterator[Pairs]:
+    """Index arrays (i, j), i < j, batch by batch: every pair of hashes within `distance` bits, once.
+
+    Without pairs of two of the first `known`. Of more than CROWD equal hashes, see CROWD.
     """
-    return _all_pairs(hashes, distance) if len(hashes) <= FEW else _join(hashes, distance)
+    order = np.argsort(hashes, kind="stable")
+    starts = _run_starts(hashes[order])
+    for first, later in _pairs_in_runs(starts, order >= known, CROWD):
+        yield order[first], order[later]
+    if not distance:
+        return
+    groups = _groups(hashes, order, np.unique(starts))
+    last = groups.members[groups.start + groups.size - 1]
+    for u, v in _join(groups.values, distance, int((last < known).sum())):
+        for i, j in _expanded(groups, u, v):
+            wanted = (i >= known) | (j >= known)
+            yield np.minimum(i, j)[wanted], np.maximum(i, j)[wanted]
 
 
-def _all_pairs(hashes: Hashes, distance: int) -> Iterator[Pairs]:
-    for start in range(0, len(hashes), ROWS):
-        near = bit_count(hashes[start : start + ROWS, None] ^ hashes[start:]) <= distance
-        i, j = np.nonzero(np.triu(near, 1))
-        if len(i):
-            yield i + start, j + start
-
-
-def _join(hashes: Hashes, distance: int) -> Iterator[Pairs]:
-    cuts = np.linspace(0, 64, distance + AGREEING + 1).round().astype(int)
-    blocks = [((1 << int(b - a)) - 1) << int(a) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-    for choice in combinations(range(len(blocks)), AGREEING):
-        mask = np.uint64(sum(blocks[b] for b in choice))
-        others = [np.uint64(blocks[b]) for b in range(choice[-1]) if b not in choice]
-        for i, j in _equal_pairs(hashes & mask):
-            differ = hashes[i] ^ hashes[j]
-            keep = bit_count(differ) <= distance
-            for other in others:  # agrees in an earlier block, too: was given before
-                keep &= (differ & other) != 0
-            if keep.any():
-                yield i[keep], j[keep]
-
-
-def bit_count(values: Hashes) -> NDArray[np.int64]:
+def bit_count(values: Hashes) -> NDArray[np.uint8]:
     """The number of ones in each value."""
-    pieces = np.ascontiguousarray(values).view(np.uint16).reshape(*values.shape, 4)
-    return np.asarray(_BITS[pieces].sum(-1, dtype=np.int64), np.int64)
+    if hasattr(np, "bitwise_count"):  # NumPy 2
+        return np.asarray(np.bitwise_count(values), np.uint8)
+    pieces = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 8)
+    return np.asarray(np.unpackbits(pieces, axis=-1).sum(-1), np.uint8)
 
 
-def _equal_pairs(keys: Hashes) -> Iterator[Pairs]:
-    """All pairs of equal keys: in sorted order, those 1 apart, 2 apart, … while any are left."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    at = np.arange(len(keys))
-    for step in range(1, min(len(keys), LONGEST_RUN)):
-        at = at[at + step < len(keys)]
-        at = at[ordered[at] == ordered[at + step]]
-        if not len(at):
+def _join(hashes: Hashes, distance: int, known: int) -> Iterator[Pairs]:
+    """The pairs of different hashes; the next choice is sorted while this one's runs are compared."""
+    agreeing = _agreeing(len(hashes), distance)
+    cuts = np.linspace(0, 64, distance + agreeing + 1).round().astype(int)
+    blocks = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    masks = [np.uint64(((1 << (b - a)) - 1) << a) for a, b in blocks]
+    choices = list(combinations(range(len(blocks)), agreeing))
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(_sorted, hashes, [blocks[b] for b in choices[0]])
+        for choice, following in zip(choices, [*choices[1:], None], strict=True):
+            order, starts = coming.result()
+            if following:
+                coming = pool.submit(_sorted, hashes, [blocks[b] for b in following])
+            earlier = [masks[b] for b in range(choice[-1]) if b not in choice]
+            ordered = hashes[order]
+            for first, later in _pairs_in_runs(starts, order >= known, len(order)):
+                differ = ordered[first] ^ ordered[later]
+                near = np.flatnonzero(bit_count(differ) <= distance)
+                for mask in earlier:  # agrees in an earlier block, too: was given before
+                    near = near[(differ[near] & mask) != 0]
+                if len(near):
+                    yield order[first[near]], order[later[near]]
+
+
+def _agreeing(count: int, distance: int) -> int:
+    """e: in how many blocks to look for agreement, so that sorts and comparisons together cost least."""
+
+    def cost(agreeing: int) -> float:
+        runs = 2 ** (64 * agreeing / (distance + agreeing))
+        return comb(distance + agreeing, agreeing) * count * (SORT + COMPARE * count / runs / 2)
+
+    fitting = [e for e in range(1, 7) if e * ceil(64 / (distance + e)) <= 32]
+    return min(fitting, key=cost)
+
+
+def _sorted(hashes: Hashes, blocks: list[tuple[int, int]]) -> Pairs:
+    """The order by the bits of `blocks`, then by index; for each place, where its run starts.
+
+    Bits and index go into one number: sorting numbers is several times faster than sorting by a key.
+    """
+    keys, at = np.arange(len(hashes), dtype=np.uint64), 32
+    for a, b in blocks:  # 32 bits in all, or fewer
+        keys |= (hashes >> np.uint64(a) & np.uint64((1 << (b - a)) - 1)) << np.uint64(at)
+        at += b - a
+    keys.sort()
+    return (keys & LOW).astype(np.int64), _run_starts(keys >> HALF)
+
+
+def _run_starts(keys: Hashes) -> Indices:
+    """For each place of sorted keys: where the first equal key stands."""
+    fresh = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
+    return np.repeat(fresh, np.diff(fresh, append=len(keys)))
+
+
+def _pairs_in_runs(starts: Indices, wanted: NDArray[np.bool_], most: int) -> Iterator[Pairs]:
+    """Pairs of places of one run: the first of every run with all `wanted` after it, then the second, …
+
+    Only the `most` first.
+    """
+    later = np.flatnonzero(wanted)
+    first = starts[later]
+    for _ in range(most):
+        left = later > first
+        later, first = later[left], first[left]
+        if not len(later):
             return
-        yield order[at], order[at + step]
+        yield first, later
+        first = first + 1
+
+
+def _groups(hashes: Hashes, order: Indices, starts: Indices) -> _Groups:
+    """Equal hashes as groups, in the order of their last index."""
+    count = np.diff(starts, append=len(order))
+    by_last = np.argsort(order[starts + count - 1]) if len(order) else starts
+    starts, count = starts[by_last], count[by_last]
+    return _Groups(hashes[order[starts]], order, starts, count)
+
+
+def _expanded(groups: _Groups, u: Indices, v: Indices) -> Iterator[Pairs]:
+    """From pairs of groups to pairs of their members."""
+    across = np.minimum(groups.size[v], CROWD)
+    sizes = np.minimum(groups.size[u], CROWD) * across
+    ends = np.cumsum(sizes)
+    cuts = np.searchsorted(ends, np.arange(EXPANDED, int(ends[-1]), EXPANDED))
+    for part in np.split(np.arange(len(u)), np.unique(cuts)):
+        pair = np.repeat(part, sizes[part])
+        offset = np.arange(len(pair)) - np.repeat(np.cumsum(sizes[part]) - sizes[part], sizes[part])
+        i = groups.members[groups.start[u[pair]] + offset // across[pair]]
+        j = groups.members[groups.start[v[pair]] + offset % across[pair]]
+        yield i, j

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from caffekit.checks import features
+from caffekit.checks import features, variants
 from caffekit.formats.image_header import extension_fits, sniff
 from caffekit.formats.images import BadImage, Image, decode
 
@@ -32,6 +32,7 @@ class Row:
     features.sharpness (nan: cannot be told).
     bytes_hash, pixels_hash: equal for equal content. phash: 64 bits that stay alike for alike pictures.
     thumb: 32x32 grey. chroma: 4x4x2, signed. edges: features.edges of the thumbnail, for the label check.
+    view, variants: of a benchmark image, 64x64 grey and the hashes of its changed copies.
     """
 
     reason: str = ""
@@ -51,6 +52,8 @@ class Row:
     thumb: NDArray[np.uint8] | None = None
     chroma: NDArray[np.int16] | None = None
     edges: NDArray[np.float16] | None = None
+    view: NDArray[np.uint8] | None = None
+    variants: NDArray[np.uint64] | None = None
 
     @property
     def pixels(self) -> int:
@@ -66,7 +69,7 @@ class Row:
         return -self.pixels, len(self.flaws), self.lossy, -self.bytes if self.lossy else 0
 
 
-def measure(path: str) -> Row:
+def measure(path: str, benchmark: bool = False) -> Row:
     """The row of the file `path`; one that cannot be read is a row, too, not an error."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # reading from a pipe could wait forever
@@ -84,11 +87,11 @@ def measure(path: str) -> Row:
     row.lossy = kind in LOSSY
     if not extension_fits(os.path.basename(path), kind):
         row.flaws.append(f"a {kind.upper()} file by another name")
-    _measure_pixels(image, row)
+    _measure_pixels(image, row, benchmark)
     return row
 
 
-def _measure_pixels(image: Image, row: Row) -> None:
+def _measure_pixels(image: Image, row: Row, benchmark: bool) -> None:
     row.height, row.width = image.shape[:2]
     row.pixels_hash = _digest(f"{image.shape}".encode() + image.tobytes())
     gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
@@ -100,6 +103,9 @@ def _measure_pixels(image: Image, row: Row) -> None:
     row.chroma = features.chroma(image)
     row.phash = features.phash(row.thumb)
     row.edges = features.edges(row.thumb)
+    if benchmark:
+        row.view = variants.view(small)
+        row.variants = variants.variant_hashes(row.view, row.width / row.height)
 
 
 def _digest(data: bytes) -> str:

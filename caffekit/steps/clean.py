@@ -89,7 +89,7 @@ def _subject(
     """Measure every image of the set and of the benchmark sets."""
     paths = [str(images.file(item)) for item in images.items]
     bench_paths = [str(each.file(item)) for each in benchmark for item in each.items]
-    everything = paths + bench_paths
+    everything = [(path, False) for path in paths] + [(path, True) for path in bench_paths]
     rows = process_map(_measure, everything, options.jobs, _crashed)
     measured = list(options.progress(rows, len(everything), "clean"))
     return Subject(
@@ -104,15 +104,15 @@ def _subject(
     )
 
 
-def _measure(path: str) -> Row:
+def _measure(image: tuple[str, bool]) -> Row:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
     with silent_decoders():
-        return measure(path)
+        return measure(*image)
 
 
-def _crashed(path: str) -> Row:
+def _crashed(image: tuple[str, bool]) -> Row:
     return Row("undecodable", "the decoder crashed on this file")
 
 

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from caffekit.checks import ALWAYS, CHECKS, decide, hamming
-from caffekit.checks.hamming import bit_count, pairs_within
+from caffekit.checks import ALWAYS, CHECKS, decide
 from caffekit.checks.measure import Row, measure
 from caffekit.checks.subject import Subject
 
@@ -126,27 +125,6 @@ def test_labels_that_pictures_cannot_tell_are_left_alone(tmp_path: Path) -> None
     checked = subject(tmp_path, {f"{i}.png": photo(i) for i in range(40)}, [i % 2 for i in range(40)])
     assert reasons(checked, ("suspect-label",)) == {}
     assert checked.notes["label_agreement"] < 0.9
-
-
-@pytest.mark.parametrize("few", [0, 30_000])
-def test_the_join_is_exact(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pair within the distance, once: compared with all pairs, on hashes with many neighbours."""
-    monkeypatch.setattr(hamming, "FEW", few)
-    random = np.random.default_rng(0)
-    centres = random.integers(0, 2**63, 40, dtype=np.uint64)
-    flips = np.array(
-        [sum(1 << int(b) for b in random.choice(64, random.integers(0, 7), False)) for _ in range(800)]
-    )
-    hashes = random.choice(centres, 800) ^ flips.astype(np.uint64)
-    for distance in (0, 4, 8):
-        found = [
-            p for i, j in pairs_within(hashes, distance) for p in zip(i.tolist(), j.tolist(), strict=True)
-        ]
-        i, j = np.triu_indices(len(hashes), 1)
-        near = bit_count(hashes[i] ^ hashes[j]) <= distance
-        assert sorted(tuple(sorted(pair)) for pair in found) == list(
-            zip(i[near].tolist(), j[near].tolist(), strict=True)
-        )
 
 
 def test_an_unreadable_file_is_a_row() -> None:

@@ -1,0 +1,40 @@
+"""How alike two thumbnails are, and how alike two copies must be in this set."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# 1 - correlation of near duplicates: a tenth of what separates different images of this set, within …
+SHARE_OF_NEAREST = 0.1
+LEAST_GAP, LARGEST_GAP = 0.001, 0.05
+SAMPLE = 2048
+
+Floats = NDArray[np.float32]
+
+
+def gap(thumbs: NDArray[np.uint8]) -> float:
+    """How far below 1 the correlation of two copies may be in this set; thumbs: a row of pixels each.
+
+    Measured by how far images are from the nearest of a sample of others; copies among them are too few to
+    move the median.
+    """
+    chosen = np.random.default_rng(0).permutation(len(thumbs))[:SAMPLE]
+    sample = standardised(thumbs[chosen])
+    alike = sample @ sample.T
+    np.fill_diagonal(alike, -1)
+    nearest = 1 - float(np.median(alike.max(1)))
+    return min(max(SHARE_OF_NEAREST * nearest, LEAST_GAP), LARGEST_GAP)
+
+
+def correlations(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Floats:
+    """The correlation of each row of `left` with the same row of `right`."""
+    return np.asarray(np.einsum("nd,nd->n", standardised(left), standardised(right)), np.float32)
+
+
+def standardised(thumbs: NDArray[np.uint8]) -> Floats:
+    """Rows of mean 0 and norm 1: their product is the correlation. A flat image correlates with nothing."""
+    values = thumbs.astype(np.float32)
+    values -= values.mean(1, keepdims=True)
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.maximum(norms, 1e-6), np.float32)
