@@ -12,7 +12,7 @@ from caffekit.checks.hamming import pairs_within
 from caffekit.checks.measure import Row
 from caffekit.checks.variants import VARIANTS, variant_thumb
 
-# A change is near one of VARIANTS, not the same: its correlation may be so many times as far from 1 as copies'
+# A change is near one of VARIANTS, not the same: its correlation may be so many times as far from 1 as copies
 # may be, but only where no other image of this set comes near: seven digits look like a turned one.
 WIDER = 3.0
 SPREADS = 4.0  # … of the logarithm of the distance of the nearest image that is none
