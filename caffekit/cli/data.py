@@ -136,6 +136,7 @@ def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any
 @click.option("--blur", type=float, help="Gaussian blur, pixels.")
 @click.option("--erase", type=float, help="Probability of an erased rectangle.")
 @click.option("--jpeg", type=Range(), help="JPEG artefacts, quality from … to.")
+@click.option("--encode", metavar="KIND", help="png|jpg for the copies.  [default: png]")
 @click.option("--grid", type=IN, help="Also write a preview picture here.")
 def augment(
     call: Call, source: Path, out: Path, root: Path | None, grid: Path | None, **flags: Any

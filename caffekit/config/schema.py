@@ -110,6 +110,8 @@ class AugmentSettings(Section):
     """Probability of a random erased rectangle."""
     jpeg: tuple[float, float] | None = None
     """Artefacts of a JPEG file of random quality, from … to."""
+    encode: Literal["png", "jpg"] = "png"
+    """Format of the copies: png keeps every pixel; jpg (quality 95) is written several times as fast."""
 
     @model_validator(mode="after")
     def _ranges(self) -> AugmentSettings:

@@ -15,8 +15,8 @@ from caffekit.formats.image_list import ImageList, read_source, write_labels, wr
 from caffekit.formats.images import Image, encode, resize
 from caffekit.options import Options
 from caffekit.report import Report, dumps
-from caffekit.steps.copies import IMAGES, Copy, changed, write_dataset
-from caffekit.transforms import TRANSFORMS
+from caffekit.steps.copies import IMAGES, Copy, random_of, read, write_dataset
+from caffekit.transforms import TRANSFORMS, augment_image
 
 GRID_ROWS = 8
 GRID_SIDE = 96
@@ -60,7 +60,7 @@ def augment(
     if options.dry_run:
         return report
     with atomic_dir(out, options.overwrite) as temporary:
-        items = write_dataset(images, temporary, copies, changes, options, "augmenting")
+        items = write_dataset(images, temporary, copies, changes, options, "augmenting", settings.encode)
         write_list(temporary / "augmented.txt", items)
         if images.classes:
             write_labels(temporary / "labels.txt", images.classes)
@@ -93,8 +93,9 @@ def _grid(images: ImageList, copies: list[Copy], changes: dict[str, Any], seed: 
     rows = []
     every = list(dict.fromkeys(images.items))
     for item in every[:: max(1, len(every) // GRID_ROWS)][:GRID_ROWS]:
-        shown = [changed(images, Copy(item, 0), {}, seed)]
-        shown += [changed(images, copy, changes, seed) for copy in copies if copy.item == item][:GRID_ROWS]
+        image = read(images, item)
+        mine = [copy for copy in copies if copy.item == item][:GRID_ROWS]
+        shown = [image] + [augment_image(image, random_of(copy, seed), changes) for copy in mine]
         rows.append(np.hstack([_cell(image) for image in shown]))
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]

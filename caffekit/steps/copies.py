@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from caffekit.errors import DataError, os_errors
 from caffekit.formats.image_list import ImageList, Item
 from caffekit.formats.images import BadImage, Image, decode, encode
 from caffekit.options import Options
+from caffekit.steps.parallel import thread_map
 from caffekit.transforms import augment_image, random_for
 
 IMAGES = "images"
@@ -28,42 +31,57 @@ class Copy:
 
 
 def write_dataset(
-    source: ImageList, out: Path, copies: Sequence[Copy], changes: dict[str, Any], options: Options, what: str
+    source: ImageList,
+    out: Path,
+    copies: Sequence[Copy],
+    changes: dict[str, Any],
+    options: Options,
+    what: str,
+    kind: str = "png",
 ) -> list[Item]:
     """Write `out`/images: the originals (linked where possible) and `copies`; the list of both.
 
     Paths are relative to `out`/images. The pixels depend on the seed, the original's path and the copy's
-    number alone. DataError naming an image that cannot be read.
+    number alone; `kind` is the copies' format, png (whose pixels stay) or jpg. Copies of one image that
+    follow each other are made from one decoding. DataError naming an image that cannot be read.
     """
     images = out / IMAGES
     for item in source.items:
         _link(source.file(item), images / inside(item.path))
 
-    def write(copy: Copy, name: str) -> Item:
-        image = changed(source, copy, changes, options.seed)
-        target = images / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encode(image, "png"))
-        return Item(name, copy.item.label)
+    def write(group: list[tuple[Copy, str]]) -> list[Item]:
+        item = group[0][0].item
+        image = read(source, item)
+        for copy, name in group:
+            data = encode(augment_image(image, random_of(copy, options.seed), changes), kind)
+            (images / name).write_bytes(data)
+        return [Item(name, item.label) for _, name in group]
 
-    names = _names(source, copies)
-    with os_errors("writing", images), ThreadPoolExecutor(options.jobs) as pool:
-        made = list(options.progress(pool.map(write, copies, names), len(copies), what))
-    return [Item(inside(item.path), item.label) for item in source.items] + made
+    named = zip(copies, _names(source, copies, kind), strict=True)
+    groups = (list(group) for _, group in groupby(named, lambda pair: pair[0].item))
+    with os_errors("writing", images):
+        made = (item for items in thread_map(write, groups, options.jobs) for item in items)
+        written = list(options.progress(made, len(copies), what))
+    return [Item(inside(item.path), item.label) for item in source.items] + written
 
 
-def changed(source: ImageList, copy: Copy, changes: dict[str, Any], seed: int) -> Image:
-    """The pixels of `copy`, gray if the original is."""
-    path = source.file(copy.item)
+def read(source: ImageList, item: Item) -> Image:
+    """The pixels of an image, with one channel if it is gray. DataError naming it."""
+    path = source.file(item)
     with os_errors("reading", path):
         data = path.read_bytes()
     try:
         image = decode(data)
     except BadImage as error:
         raise DataError(f"{path}: {error}", "run `caffekit clean` first, and use its clean.txt") from error
-    if (image[..., :1] == image).all():
-        image = image[..., :1]
-    return augment_image(image, random_for(seed, copy.item.path, copy.number), changes)
+    # Most colour images show it in a few pixels.
+    gray = all((part[..., :1] == part).all() for part in (image[::16, ::16], image))
+    return np.ascontiguousarray(image[..., :1]) if gray else image
+
+
+def random_of(copy: Copy, seed: int) -> np.random.Generator:
+    """The random stream of `copy`."""
+    return random_for(seed, copy.item.path, copy.number)
 
 
 def inside(path: str) -> str:
@@ -72,13 +90,13 @@ def inside(path: str) -> str:
     return "/".join(parts)
 
 
-def _names(source: ImageList, copies: Sequence[Copy]) -> list[str]:
-    """Where each copy stands: beside its original, as PNG, whose pixels stay; never in another's place."""
+def _names(source: ImageList, copies: Sequence[Copy], kind: str) -> list[str]:
+    """Where each copy stands: beside its original, never in another's place."""
     taken = {inside(item.path) for item in source.items}
     names = []
     for copy in copies:
         number, stem = copy.number, inside(copy.item.path)
-        while (name := f"{stem}.{number}.png") in taken:
+        while (name := f"{stem}.{number}.{kind}") in taken:
             number += 1
         taken.add(name)
         names.append(name)

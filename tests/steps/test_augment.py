@@ -11,7 +11,9 @@ import pytest
 from caffekit.config.schema import AugmentSettings
 from caffekit.errors import DataError, UsageError
 from caffekit.formats.image_list import read_source
+from caffekit.formats.images import decode
 from caffekit.options import Options
+from caffekit.steps import copies
 from caffekit.steps.augment import augment
 
 from .pictures import make_folder
@@ -101,3 +103,24 @@ def test_an_unreadable_image_is_named_and_nothing_is_left(folder: Path, tmp_path
 def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="expected FROM,TO with 0 < FROM <= TO"):
         AugmentSettings(copies=1, **wrong)  # type: ignore[arg-type]
+
+
+def test_copies_as_jpeg_files(folder: Path, tmp_path: Path) -> None:
+    augment(folder, tmp_path / "png", SETTINGS)
+    augment(folder, tmp_path / "jpg", SETTINGS.model_copy(update={"encode": "jpg"}))
+    made = sorted((tmp_path / "jpg" / "images").rglob("*.*.jpg"))
+    assert len(made) == 10
+    for path in made:
+        twin = tmp_path / "png" / path.relative_to(tmp_path / "jpg").with_suffix(".png")
+        one, other = (cv2.imread(str(p), cv2.IMREAD_GRAYSCALE).astype(int) for p in (path, twin))
+        assert abs(one - other).mean() < 6  # of noise in colour, JPEG keeps the brightness
+    assert len(read_source(tmp_path / "jpg" / "augmented.txt").items) == 15
+
+
+def test_an_image_is_decoded_once_for_all_its_copies(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setattr(copies, "decode", lambda data: calls.append(1) or decode(data))
+    augment(folder, tmp_path / "out", SETTINGS)
+    assert len(calls) == 5
