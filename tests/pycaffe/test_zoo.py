@@ -90,7 +90,8 @@ def _compare(ours: Any, real: Any) -> None:
     off = []
     for name in real:
         kind = name.split(":")[1].split("/")[0]
-        scale = float(np.abs(real[name]).max()) + 1e-6
+        # A shared bias under a contrastive loss has a gradient of 0, but for rounding.
+        scale = float(np.abs(real[name]).max()) + 1e-4
         error = float(np.abs(ours[name] - real[name]).max()) / scale
         assert error <= {"param": 1e-6, "diff": 5e-3}.get(kind, 1e-4), name
         if error > 1e-4:
