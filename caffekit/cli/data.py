@@ -46,9 +46,10 @@ def number_or_text(value: str | None) -> int | str | None:
 
 
 @command
-@click.argument("source", type=IN)
+@click.argument("source", type=IN, required=False)
 @OUT
 @ROOT
+@click.option("--apply", "review", type=IN, help="Instead of SOURCE: a reviewed CSV of an earlier result.")
 @click.option(
     "--benchmark", type=IN, multiple=True, help="No image of this set may stand in SOURCE (repeatable)."
 )
@@ -63,17 +64,26 @@ def number_or_text(value: str | None) -> int | str | None:
 @click.option("--copy", "mode", flag_value="copy", help="Also copy the kept images to OUT/images.")
 @click.option("--link", "mode", flag_value="link", help="Also hard-link them there.")
 @click.option("--max-rejected", metavar="N|P%", help="Exit 4 if more are rejected than this.")
-def clean(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
+def clean(
+    call: Call, source: Path | None, out: Path, root: Path | None, review: Path | None, **flags: Any
+) -> Report:
     """Find broken, bad, duplicate and mislabelled images.
 
     \b
     caffekit clean data/raw -o clean --benchmark data/bench
+    caffekit clean --apply clean/review.csv -o reviewed
     """
     from caffekit.steps.clean import clean as step
+    from caffekit.steps.clean_review import apply_review
 
     flags["benchmark"] = list(flags["benchmark"]) or None
     flags["max_rejected"] = number_or_text(flags["max_rejected"])
-    return step(source, out, call.settings("clean", **flags), call.options, root=root)
+    settings = call.settings("clean", **flags)
+    if source and not review:
+        return step(source, out, settings, call.options, root=root)
+    if review and not source:
+        return apply_review(review, out, settings, call.options, root=root)
+    raise click.UsageError("expected SOURCE or --apply REVIEW.CSV, one of them")
 
 
 @command

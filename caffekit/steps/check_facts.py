@@ -82,8 +82,8 @@ def databases(chain: Chain) -> Iterator[Finding]:
             yield finding("database", error.message, error.hint)
             continue
         rules = chain.contract
-        if rules and rules.width and shape != (rules.channels, rules.height, rules.width):
-            want = f"{rules.channels}x{rules.height}x{rules.width}"
+        if rules and rules.width and shape != _record_shape(rules):
+            want = "x".join(map(str, _record_shape(rules)))
             text = f"{path}: records are {'x'.join(map(str, shape))}, but {chain.contract_path} says {want}"
             yield finding("database", text, again)
         if outputs is not None and largest >= outputs:
@@ -117,8 +117,8 @@ def mean(chain: Chain) -> Iterator[Finding]:
         path = chain.contract_path.parent / rules.mean_file
         try:
             image = read_mean(path)
-            off = np.abs(image.mean((1, 2)) - rules.mean_values).max()
-            if image.shape != (rules.channels, rules.height, rules.width):
+            off = np.abs(image.mean((1, 2)) - rules.mean_values * rules.images).max()
+            if image.shape != _record_shape(rules):
                 text = f"{path}: a mean of {'x'.join(map(str, image.shape))}, other than the images"
                 yield finding("mean", text, "caffekit mean makes it again")
             elif off > MEAN_LEVELS:
@@ -133,15 +133,14 @@ def transforms(chain: Chain) -> Iterator[Finding]:
     rules = chain.contract
     if rules is None:
         return
+    means = rules.mean_values * rules.images
     for layer in data_layers(chain.train_net):
         given, where = layer.transform_param, f"{chain.net}: {layer.name} ({', '.join(phases(layer))})"
         if given.mean_file:
             text = f"{where} subtracts the mean image {given.mean_file}, prediction mean_values"
             yield finding("transform", text, "take mean_value from the contract instead", "warning")
-        elif not _alike(list(given.mean_value), rules.mean_values):
-            text = (
-                f"{where} subtracts {_numbers(given.mean_value)}, the contract {_numbers(rules.mean_values)}"
-            )
+        elif not _alike(list(given.mean_value), means):
+            text = f"{where} subtracts {_numbers(given.mean_value)}, the contract {_numbers(means)}"
             yield finding("transform", text, AGAIN)
         if not _alike([given.scale], [rules.scale]):
             text = f"{where} multiplies by {given.scale:.6g}, the contract by {rules.scale:.6g}"
@@ -153,7 +152,7 @@ def deviation(chain: Chain) -> Iterator[Finding]:
     rules = chain.contract
     if rules is None:
         return
-    wanted = std_factors(rules.std) if rules.std_layer else None
+    wanted = std_factors(rules.std) * rules.images if rules.std_layer else None
     for path, net in ((chain.net, chain.train_net), (chain.deploy, chain.deploy_net)):
         layer = std_layer.find(net)
         if layer is None and wanted:
@@ -191,6 +190,10 @@ def weights(chain: Chain) -> Iterator[Finding]:
 RULES: list[Callable[[Chain], Iterator[Finding]]] = [
     contract, databases, labels, mean, transforms, deviation, weights,
 ]  # fmt: skip
+
+
+def _record_shape(rules: Preprocess) -> tuple[int | None, ...]:
+    return rules.channels * rules.images, rules.height, rules.width
 
 
 def _names(chain: Chain) -> list[str]:

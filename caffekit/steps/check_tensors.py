@@ -67,7 +67,8 @@ def compare(
             *found,
             finding("tensors", "no file could be followed through the chain", AGAIN, "warning"),
         ]
-    unit = rules.scale * np.array(std_factors(rules.std) if rules.std_layer else [1.0], np.float32)
+    factors = std_factors(rules.std) * rules.images if rules.std_layer else [1.0]
+    unit = rules.scale * np.array(factors, np.float32)
     unit = unit.reshape(-1, 1, 1)
     allowed = LEVELS + max(float(probe.off.max()) for probe in probes)
     reference = _expected(probes, rules, heads["predict"]) * unit
@@ -101,14 +102,16 @@ def _probes(database: Path, count: int, rules: Preprocess) -> tuple[list[Probe],
             if len(probes) + len(missing) >= count:
                 break
             name = key.decode(errors="replace")
-            path = images.file(Item(name[9:], 0))
+            names = name[9:].split("|") if rules.images > 1 else [name[9:]]
+            paths = [images.file(Item(each, 0)) for each in names]
             held = datum_array(parse_datum(value, name), name).transpose(1, 2, 0)
             try:
-                read = rules.read_image(path.read_bytes())
+                read = np.concatenate([rules.read_image(path.read_bytes()) for path in paths], axis=2)
             except (OSError, BadImage) as error:
-                missing.append(f"{path}: {error.strerror if isinstance(error, OSError) else error}")
+                text = error.strerror if isinstance(error, OSError) else error
+                missing.append(f"{paths[0]}: {text}")
                 continue
-            probe = Probe(str(path), key, value, held, read)
+            probe = Probe(str(paths[0]), key, value, held, read)
             found += _held_otherwise(probe, database)
             if held.shape == read.shape:
                 probes.append(probe)
@@ -152,22 +155,27 @@ def _heads(chain: Chain, rules: Preprocess, probes: list[Probe], folder: Path) -
     net, blob = entry
     write_prototxt(folder / "entry.prototxt", net)
     side = list(net.layer[0].input_param.shape[0].dim)[2:]
-    given = np.stack([center(rules.apply(probe.read), side) for probe in probes])
+    given = np.stack([center(_applied(rules, probe.read), side) for probe in probes])
     planes = [center(probe.read.transpose(2, 0, 1), side) for probe in probes]
     raw = np.stack(planes).transpose(0, 2, 3, 1)
     path = folder / "entry.prototxt"
     return {
         **heads,
         "predict": Head(path, blob, chain.weights, given),
-        "deploy": Head(path, blob, chain.weights, raw, True, rules.mean_values, rules.scale),
+        "deploy": Head(path, blob, chain.weights, raw, True, rules.mean_values * rules.images, rules.scale),
     }
+
+
+def _applied(rules: Preprocess, pixels: Pixels) -> Array:
+    """What the contract makes of the images of a record, which prediction feeds to the net."""
+    return np.concatenate([rules.apply(image) for image in np.split(pixels, rules.images, axis=2)])
 
 
 def _expected(probes: list[Probe], rules: Preprocess, predict: Head) -> Array:
     """What the contract says, before its unit: x - mean, of the part of the image that the net takes."""
     assert predict.batch is not None  # noqa: S101 - _heads gives it one
     side = predict.batch.shape[2:]
-    mean = np.array(rules.mean_values or [0.0], np.float32).reshape(-1, 1, 1)
+    mean = np.array(rules.mean_values * rules.images or [0.0], np.float32).reshape(-1, 1, 1)
     planes = [center(probe.read.transpose(2, 0, 1).astype(np.float32), side) - mean for probe in probes]
     return np.stack(planes)
 

@@ -12,14 +12,13 @@ from caffekit.checks import ALWAYS, CHECKS, decide
 from caffekit.checks.measure import Row, measure
 from caffekit.checks.subject import Subject
 from caffekit.config.schema import CleanSettings
-from caffekit.config.values import Percent
-from caffekit.errors import DataError, UsageError
+from caffekit.errors import UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing
 from caffekit.formats.image_list import ImageList, read_source
 from caffekit.formats.images import silent_decoders
 from caffekit.options import Options
 from caffekit.report import Report
-from caffekit.steps.clean_output import Reasons, write_result
+from caffekit.steps.clean_output import Reasons, judge, write_result
 from caffekit.steps.processes import process_map
 
 MANY_DUPLICATES = 0.2
@@ -34,7 +33,7 @@ def clean(
     *,
     root: Path | None = None,
 ) -> Report:
-    """Write `out`/clean.txt, rejected.csv, groups.csv, labels.txt, report.html and summary.json.
+    """Write `out`/clean.txt, rejected.csv, review.csv, groups.csv, labels.txt, report.html, summary.json.
 
     Every image of `source` is kept or rejected for one reason. The report has failed (exit 4), with all of it
     written, when nothing is left or more than settings.max_rejected is rejected.
@@ -52,7 +51,7 @@ def clean(
     subject = _subject(images, benchmark, settings, options)
     reasons = decide(subject, names)
     _fill(report, subject, reasons, names)
-    _verdict(report, settings)
+    judge(report, settings)
     report.lines[0] += f" → {out}"
     if not report.error:
         report.next = f"caffekit split {out / 'clean.txt'} -o lists --val 0.1 --group-by duplicates"
@@ -113,7 +112,7 @@ def _measure(image: tuple[str, bool]) -> Row:
 
 
 def _crashed(image: tuple[str, bool]) -> Row:
-    return Row("undecodable", "the decoder crashed on this file")
+    return Row("undecodable", "the decoder crashed on this file, or hung")
 
 
 def _fill(report: Report, subject: Subject, reasons: Reasons, names: Sequence[str]) -> None:
@@ -168,23 +167,3 @@ def _warnings(subject: Subject, reasons: Reasons, counts: Counter[str], kept: Co
 def _few(names: Sequence[str]) -> str:
     more = f" … and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def _verdict(report: Report, settings: CleanSettings) -> None:
-    """Fail the report when nothing is left, or less than was allowed."""
-    total, kept = report.summary["total"], report.summary["kept"]
-    limit = settings.max_rejected
-    allowed = total if limit is None else limit.of(total) if isinstance(limit, Percent) else limit
-    if not kept:
-        most = max(report.summary["rejected"], key=report.summary["rejected"].get, default="none")
-        hint = f"most are {most}: see rejected.csv" + (
-            "; --min-size N allows smaller ones" if most == "too-small" else ""
-        )
-        report.fail(DataError(f"all {total} images are rejected", hint))
-    elif total - kept > allowed:
-        hint = "see report.html; --max-rejected allows more"
-        report.fail(
-            DataError(
-                f"{total - kept} of {total} images are rejected, more than --max-rejected {limit}", hint
-            )
-        )

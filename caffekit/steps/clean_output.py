@@ -10,7 +10,9 @@ from pathlib import Path
 
 from caffekit.checks.alike import components
 from caffekit.checks.subject import Finding, Subject
-from caffekit.errors import os_errors
+from caffekit.config.schema import CleanSettings
+from caffekit.config.values import Percent
+from caffekit.errors import DataError, os_errors
 from caffekit.formats.atomic import write_text
 from caffekit.formats.image_list import ImageList, Item, relative_root, write_labels, write_list
 from caffekit.report import Report, dumps
@@ -25,9 +27,10 @@ def write_result(
 ) -> None:
     """Write all into `folder`, which will become `out`. mode: list, copy or link the kept images."""
     kept = [item for i, item in enumerate(images.items) if i not in reasons]
-    report.summary["root"] = relative_root(images.root, out) if mode == "list" else IMAGES
+    report.summary["source"] = relative_root(images.root, out)
+    report.summary["root"] = report.summary["source"] if mode == "list" else IMAGES
     if mode != "list":
-        kept = [_place(images.file(item), folder / IMAGES, item, mode) for item in kept]
+        kept = [place(images.file(item), folder / IMAGES, item, mode) for item in kept]
     write_list(folder / "clean.txt", kept)
     if images.classes:
         write_labels(folder / "labels.txt", images.classes)
@@ -35,10 +38,23 @@ def write_result(
         [subject.path(i), subject.labels[i], reason, _number(finding.score), finding.detail]
         for i, (reason, finding) in reasons.items()
     ]
-    write_text(folder / "rejected.csv", _csv(["path", "label", "reason", "score", "detail"], rows))
-    write_text(folder / "groups.csv", _csv(["path", "group"], _groups(subject, reasons)))
+    write_text(folder / "rejected.csv", as_csv(["path", "label", "reason", "score", "detail"], rows))
+    write_text(
+        folder / "review.csv",
+        as_csv(["path", "label", "verdict", "reason", "score", "detail"], _review(subject, rows)),
+    )
+    write_text(folder / "groups.csv", as_csv(["path", "group"], _groups(subject, reasons)))
     write_clean_report(folder / "report.html", images.root, subject, reasons, report.summary)
     write_text(folder / "summary.json", dumps(report.summary, indent=2) + "\n")
+
+
+def _review(subject: Subject, rejected: list[list[object]]) -> list[list[object]]:
+    """rejected.csv to be corrected: an empty verdict, and class names, but for such as look like ids."""
+    names = subject.classes or []
+    return [
+        [path, label if not names or names[label].isdecimal() else names[label], "", *rest]  # type: ignore[call-overload]
+        for path, label, *rest in rejected
+    ]
 
 
 def _groups(subject: Subject, reasons: Reasons) -> list[list[object]]:
@@ -54,7 +70,8 @@ def _number(score: float) -> str:
     return f"{score:.4f}".rstrip("0").rstrip(".")
 
 
-def _csv(header: list[str], rows: list[list[object]]) -> str:
+def as_csv(header: list[str], rows: list[list[object]]) -> str:
+    """The text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -62,7 +79,7 @@ def _csv(header: list[str], rows: list[list[object]]) -> str:
     return text.getvalue()
 
 
-def _place(source: Path, images: Path, item: Item, mode: str) -> Item:
+def place(source: Path, images: Path, item: Item, mode: str) -> Item:
     """Copy or hard-link (where the file system can) a kept image; its place in the new list."""
     path = inside(item.path)
     target = images / path
@@ -76,3 +93,23 @@ def _place(source: Path, images: Path, item: Item, mode: str) -> Item:
                 pass
         shutil.copyfile(source, target)
     return Item(path, item.label)
+
+
+def judge(report: Report, settings: CleanSettings) -> None:
+    """Fail the report when nothing is left, or less than was allowed."""
+    total, kept = report.summary["total"], report.summary["kept"]
+    limit = settings.max_rejected
+    allowed = total if limit is None else limit.of(total) if isinstance(limit, Percent) else limit
+    if not kept:
+        most = max(report.summary["rejected"], key=report.summary["rejected"].get, default="none")
+        hint = f"most are {most}: see rejected.csv" + (
+            "; --min-size N allows smaller ones" if most == "too-small" else ""
+        )
+        report.fail(DataError(f"all {total} images are rejected", hint))
+    elif total - kept > allowed:
+        hint = "see report.html; --max-rejected allows more"
+        report.fail(
+            DataError(
+                f"{total - kept} of {total} images are rejected, more than --max-rejected {limit}", hint
+            )
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -10,12 +11,20 @@ R = TypeVar("R")
 
 # After a crash, so many of the next items run one by one: the one that kills is soon among them.
 ALONE = 64
+SECONDS = 60.0  # for one image; the largest that may be decoded takes two
 
 
 def process_map(
-    work: Callable[[T], R], items: Sequence[T], jobs: int, crashed: Callable[[T], R]
+    work: Callable[[T], R],
+    items: Sequence[T],
+    jobs: int,
+    crashed: Callable[[T], R],
+    seconds: float = SECONDS,
 ) -> Iterator[R]:
-    """`work(item)` of each item, in order, in `jobs` children; `crashed(item)` where the child dies."""
+    """`work(item)` of each item, in order, in `jobs` children.
+
+    `crashed(item)` where the child dies, twice, or needs more than `seconds`.
+    """
     from concurrent.futures.process import BrokenProcessPool
 
     import joblib
@@ -24,23 +33,33 @@ def process_map(
     done = 0
     while done < len(items):
         try:
-            rest = (joblib.delayed(work)(item) for item in items[done:])
+            rest = (joblib.delayed(_timed)(work, item, seconds) for item in items[done:])
             for result in joblib.Parallel(n_jobs=jobs, return_as="generator")(rest):
                 done += 1
                 yield result
         except BrokenProcessPool:
             for item in items[done : done + ALONE]:
                 done += 1
-                yield _alone(work, item, crashed)
+                yield _alone(work, item, crashed, seconds)
 
 
-def _alone(work: Callable[[T], R], item: T, crashed: Callable[[T], R]) -> R:
+def _alone(work: Callable[[T], R], item: T, crashed: Callable[[T], R], seconds: float) -> R:
     from concurrent.futures.process import BrokenProcessPool
 
     import joblib
 
     try:
-        result: R = joblib.Parallel(n_jobs=2)([joblib.delayed(work)(item)])[0]
+        result: R = joblib.Parallel(n_jobs=2)([joblib.delayed(_timed)(work, item, seconds)])[0]
     except BrokenProcessPool:
         return crashed(item)
     return result
+
+
+def _timed(work: Callable[[T], R], item: T, seconds: float) -> R:
+    """In the child: what hangs, even inside a library's C code, is ended by the system."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return work(item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

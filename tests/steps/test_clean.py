@@ -144,6 +144,19 @@ def test_a_decoder_that_crashes_costs_one_image() -> None:
     assert got == [0, 1, 2, -3, 4, 5]
 
 
+def _hang_on_three(item: int) -> int:
+    if item == 3:
+        import time
+
+        time.sleep(60)
+    return item
+
+
+def test_a_decoder_that_hangs_costs_one_image() -> None:
+    got = list(process_map(_hang_on_three, range(6), 2, lambda item: -item, seconds=1))
+    assert got == [0, 1, 2, -3, 4, 5]
+
+
 def test_an_output_inside_the_set_is_refused(digits: Path) -> None:
     with pytest.raises(UsageError, match="is inside"):
         clean(digits, digits / "clean")
@@ -155,6 +168,6 @@ def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.Capt
     (tmp_path / "cut.png").write_bytes(png.tobytes()[:5000] + b"IEND")
     jpeg = cv2.imencode(".jpg", photo)[1].tobytes()
     (tmp_path / "odd.jpg").write_bytes(jpeg[:20] + b"\0" * 5 + jpeg[20:])
-    assert measure_one(str(tmp_path / "cut.png")).reason == "undecodable"
-    assert measure_one(str(tmp_path / "odd.jpg")).flaws
+    assert measure_one((str(tmp_path / "cut.png"), False)).reason == "undecodable"
+    assert measure_one((str(tmp_path / "odd.jpg"), False)).flaws
     assert capfd.readouterr().err == ""
