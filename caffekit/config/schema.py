@@ -82,6 +82,10 @@ class BalanceSettings(Section):
     """Images per class afterwards."""
     max_repeat: int | None = Field(default=None, ge=1)
     """No image is used more often than this."""
+    features: Path | None = None
+    """An .npz of `extract`: undersample and hybrid then keep hard and varied images, not random ones."""
+    held_out: list[Path] = []
+    """Validation and test lists, besides those beside the list, that may share no image with it."""
 
 
 class AugmentSettings(Section):
@@ -203,14 +207,16 @@ class EarlyStopSettings(Section):
 class TrainSettings(Section):
     engine: Literal["embedded", "bvlc"] = "embedded"
     """Our own pycaffe on PyTorch, or real BVLC Caffe."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of the embedded engine's products; bf16 is quicker where the hardware has instructions for it."""
     gpu: int | list[int] | Literal["auto", "all", "none"] = "auto"
     """auto: the first GPU where there is one, else the CPU; none: the CPU; several train together."""
     weights: list[Path] = []
     """Models to start from."""
-    snapshots: SnapshotSettings = SnapshotSettings()
-    early_stop: EarlyStopSettings = EarlyStopSettings()
     augment: bool = False
     """Change the training images anew each time they are read, as the section augment says."""
+    snapshots: SnapshotSettings = SnapshotSettings()
+    early_stop: EarlyStopSettings = EarlyStopSettings()
     max_hours: float | None = Field(default=None, gt=0)
     """Pause (exit 9) after this time, resumable."""
     runs: Path = Path("runs")

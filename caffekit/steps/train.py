@@ -66,7 +66,7 @@ def train(
             f"{run.path} holds a training already",
             "--resume auto goes on with it, --overwrite starts again, --run-dir takes another place",
         )
-    engine = find_engine(settings.train.engine, caffe_python)
+    engine = find_engine(settings.train.engine, caffe_python, settings.train.precision)
     devices, where = choose_devices(engine, settings.train.gpu)
     if options.dry_run:
         return _dry_run(run, settings, solver, where)

@@ -84,8 +84,8 @@ def test_every_net_equals_bvlc(source: Path, bvlc: Path, tmp_path: Path) -> None
 def _compare(ours: Any, real: Any) -> None:
     """Parameters agree to 1e-6, outputs and nearly all gradients to 1e-4.
 
-    Some gradients of deep nets differ more, by up to 0.5 %: where two values of a pooling window, or one and a
-    ReLU's 0, are as close as rounding, either may win, and all layers below notice.
+    Some gradients of deep nets differ more, by up to 0.5 %: where two values of a pooling window, or one and
+    a ReLU's 0, are as close as rounding, either may win, and all layers below notice.
     """
     off = []
     for name in real:
