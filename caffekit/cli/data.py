@@ -118,6 +118,10 @@ def split(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) 
 @click.option("--method", metavar="METHOD", help="oversample|jitter|undersample|hybrid")
 @click.option("--target", metavar="COUNT", help="max|min|median|mean or a number.  [default: max]")
 @click.option("--max-repeat", type=int, help="No image is used more often than this.")
+@click.option("--features", type=IN, help="An .npz of extract: keep hard and varied images, not random ones.")
+@click.option(
+    "--held-out", type=IN, multiple=True, help="No image of this list may be in SOURCE (repeatable)."
+)
 def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any) -> Report:
     """Even out the class counts of a training list.
 
@@ -127,6 +131,7 @@ def balance(call: Call, source: Path, out: Path, root: Path | None, **flags: Any
     from caffekit.steps.balance import balance as step
 
     flags["target"] = number_or_text(flags["target"])
+    flags["held_out"] = list(flags["held_out"]) or None
     return step(source, out, call.settings("balance", **flags), call.options, root=root)
 
 

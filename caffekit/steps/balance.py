@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffekit.config.schema import BalanceSettings
-from caffekit.errors import DataError, UsageError
+from caffekit.errors import UsageError
 from caffekit.formats.atomic import atomic_dir, refuse_existing, write_text
-from caffekit.formats.image_list import ImageList, Item, read_source, relative_root, write_labels, write_list
+from caffekit.formats.csv_list import write_table
+from caffekit.formats.features import read_features
+from caffekit.formats.image_list import ImageList, read_source, relative_root, write_labels, write_list
 from caffekit.options import Options
 from caffekit.report import Report, dumps
 from caffekit.steps.copies import IMAGES, Copy, write_dataset
+from caffekit.steps.held_out import refuse_held_out
+from caffekit.steps.keep import hardness, keep_random, keep_varied, unit
+from caffekit.steps.quota import Ints
 
 # Small enough to leave a digit, a face or a traffic sign what it is.
 JITTER: dict[str, Any] = {"scale": (0.9, 1.1), "rotate": 8.0, "color": 0.1}
 MANY = 10  # times that one image may stand for its class without a word
 METHODS = ("oversample", "jitter", "undersample", "hybrid")
+
+
+@dataclass
+class Choice:
+    """Places in the list, each as often as it is used, in its order; and how often to copy with changes."""
+
+    used: Ints
+    copied: list[tuple[int, int]] = field(default_factory=list)
+    """(place, number of the copy), in order."""
 
 
 def balance(
@@ -32,46 +48,89 @@ def balance(
 ) -> Report:
     """Write `out`/balanced.txt, in which every class has about as many images as settings.target says.
 
-    oversample repeats images of small classes, equally often; jitter makes changed copies instead;
-    undersample leaves images of large classes out; hybrid does the first and the last. Only a training list
-    may be balanced: DataError if it shares an image with a val.txt or test.txt beside it.
+    oversample repeats images of small classes, equally often; jitter makes changed copies instead, none with
+    the pixels of another; undersample leaves images of large classes out; hybrid does the first and the last.
+    Only a training list may be balanced: DataError if it shares an image with a validation or test list.
     """
+    _check(settings)
+    refuse_existing(out, options.overwrite)
+    images = read_source(source, root)
+    refuse_held_out(source, images, settings.held_out)
+    choice = _choose(images, settings, options.seed)
+    report = _report(images, choice, settings, out, options.dry_run)
+    if not options.dry_run:
+        with atomic_dir(out, options.overwrite) as temporary:
+            _write(images, choice, temporary, out, report, options)
+    return report
+
+
+def _check(settings: BalanceSettings) -> None:
     if not settings.method:
         raise UsageError("balance: no --method", f"choose one of {', '.join(METHODS)}")
     if isinstance(settings.target, int) and settings.target < 1:
         raise UsageError(f"--target {settings.target}: expected at least 1 image per class")
-    refuse_existing(out, options.overwrite)
-    images = read_source(source, root)
-    _refuse_overlap(source, images)
-    chosen, copies = _choose(images, settings, options.seed)
-    report = _report(images, chosen, copies, settings, out, options.dry_run)
-    if options.dry_run:
-        return report
-    with atomic_dir(out, options.overwrite) as temporary:
-        kept = ImageList(images.root, chosen, images.classes)
-        items = write_dataset(kept, temporary, copies, JITTER, options, "jittering") if copies else chosen
-        report.summary["root"] = IMAGES if copies else relative_root(images.root, out)
-        write_list(temporary / "balanced.txt", items)
-        if images.classes:
-            write_labels(temporary / "labels.txt", images.classes)
-        write_text(temporary / "summary.json", dumps(report.summary, indent=2) + "\n")
-    return report
+    if settings.features and settings.method not in ("undersample", "hybrid"):
+        raise UsageError(
+            f"--features says which images to keep, and --method {settings.method} keeps all",
+            "use undersample or hybrid",
+        )
 
 
-def _choose(images: ImageList, settings: BalanceSettings, seed: int) -> tuple[list[Item], list[Copy]]:
-    """The lines to keep or repeat, in the order of the list, and the changed copies to make."""
+def _write(
+    images: ImageList, choice: Choice, folder: Path, out: Path, report: Report, options: Options
+) -> None:
+    """All files, into `folder`, which will become `out`."""
+    items = [images.items[i] for i in choice.used]
+    places = [*choice.used.tolist(), *(i for i, _ in choice.copied)]
+    if choice.copied:
+        kept = ImageList(images.root, items, images.classes)
+        copies = [Copy(images.items[i], number) for i, number in choice.copied]
+        items = write_dataset(kept, folder, copies, JITTER, options, "jittering", distinct=True)
+    report.summary["root"] = IMAGES if choice.copied else relative_root(images.root, out)
+    write_list(folder / "balanced.txt", items)
+    if images.table and not images.table.plain:
+        path = images.table.header.index("path")
+        rows = [[*images.table.rows[i]] for i in places]
+        for row, item in zip(rows, items, strict=True):
+            row[path] = item.path
+        write_table(folder / "balanced.csv", images.table.header, rows)
+    if images.classes:
+        write_labels(folder / "labels.txt", images.classes)
+    write_text(folder / "summary.json", dumps(report.summary, indent=2) + "\n")
+
+
+def _choose(images: ImageList, settings: BalanceSettings, seed: int) -> Choice:
+    """Which images to use how often, and the changed copies to make."""
     labels = np.array([item.label for item in images.items])
     counts = np.bincount(labels)
     target = target_count(counts[counts > 0], settings.target)
-    repeats = np.ones(len(labels), int)
+    repeats = np.ones(len(labels), np.int64)
     random = np.random.default_rng(seed)
-    for label in np.flatnonzero(counts):
-        mine = np.flatnonzero(labels == label)
-        repeats[mine] = _repeats(len(mine), target, settings, random)
+    features = hard = None
+    if settings.features:
+        features = unit(read_features(settings.features, [item.path for item in images.items]))
+        hard = hardness(features, labels)
+    for mine in np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1]):
+        if len(mine) > target and features is not None and hard is not None:
+            repeats[mine] = 0
+            repeats[mine[keep_varied(features[mine], hard[mine], target, random)]] = 1
+        elif len(mine):
+            repeats[mine] = _repeats(len(mine), target, settings, random)
+    everything = np.arange(len(labels))
     if settings.method != "jitter":
-        return [item for item, n in zip(images.items, repeats, strict=True) for _ in range(n)], []
-    copies = [Copy(item, k) for item, n in zip(images.items, repeats, strict=True) for k in range(1, n)]
-    return list(images.items), copies
+        return Choice(np.repeat(everything, repeats))
+    return Choice(everything, _numbered(images, repeats))
+
+
+def _numbered(images: ImageList, repeats: Ints) -> list[tuple[int, int]]:
+    """(place, number) of each changed copy; a line that stands in the list twice gets other numbers."""
+    made: Counter[str] = Counter()
+    copied = []
+    for place in np.flatnonzero(repeats > 1).tolist():
+        path, more = images.items[place].path, int(repeats[place]) - 1
+        copied += [(place, number) for number in range(made[path] + 1, made[path] + more + 1)]
+        made[path] += more
+    return copied
 
 
 def _repeats(
@@ -86,11 +145,11 @@ def _repeats(
         return np.ones(count, np.int64)
     rounds, remainder = divmod(target, count)
     repeats = np.full(count, rounds, np.int64)
-    repeats[random.permutation(count)[:remainder]] += 1
+    repeats[keep_random(count, remainder, random)] += 1
     return np.minimum(repeats, settings.max_repeat) if settings.max_repeat else repeats
 
 
-def target_count(counts: NDArray[np.int64], target: str | int) -> int:
+def target_count(counts: Ints, target: str | int) -> int:
     """Images per class: a number, or the max, min, median or mean of the classes' counts."""
     if isinstance(target, int):
         return target
@@ -98,45 +157,23 @@ def target_count(counts: NDArray[np.int64], target: str | int) -> int:
     return int(choices[target])
 
 
-def _refuse_overlap(source: Path, images: ImageList) -> None:
-    """A validation or test list must stay as it is, and apart."""
-    if source.is_dir():
-        return
-    ours = {images.file(item).resolve() for item in images.items}
-    for name in ("val.txt", "test.txt"):
-        other = source.parent / name
-        if other == source:
-            raise UsageError(f"{source} is a validation or test list", "balance the training list only")
-        if other.is_file() and other.stat().st_size:
-            held = read_source(other)
-            shared = [item.path for item in held.items if held.file(item).resolve() in ours]
-            if shared:
-                raise DataError(
-                    f"{source}: {len(shared)} images stand in {other} too, first {shared[0]}",
-                    "split again: what a model is judged by must not be trained on",
-                )
-
-
-def _report(
-    images: ImageList,
-    chosen: list[Item],
-    copies: list[Copy],
-    settings: BalanceSettings,
-    out: Path,
-    dry_run: bool,
-) -> Report:
-    before = np.bincount([item.label for item in images.items])
-    everything = [*chosen, *(copy.item for copy in copies)]
-    after = np.bincount([item.label for item in everything], minlength=len(before))
+def _report(images: ImageList, choice: Choice, settings: BalanceSettings, out: Path, dry_run: bool) -> Report:
+    labels = np.array([item.label for item in images.items])
+    before = np.bincount(labels)
+    after = np.bincount(labels[choice.used], minlength=len(before))
+    after += np.bincount(labels[[i for i, _ in choice.copied]], minlength=len(before)) if choice.copied else 0
+    target = target_count(before[before > 0], settings.target)
     names = {images.class_name(label): (int(before[label]), int(n)) for label, n in enumerate(after) if n}
     report = Report("balance")
     report.summary = {
         "method": settings.method,
+        "target": target,
         "total": int(after.sum()),
         "before": {name: was for name, (was, _) in names.items()},
         "after": {name: now for name, (_, now) in names.items()},
-        "copies": len(copies),
-        "repeats": len(set(chosen)) < len(chosen),
+        "capped": [name for name, (was, now) in names.items() if settings.max_repeat and was < now < target],
+        "copies": len(choice.copied),
+        "repeats": bool((np.diff(choice.used) == 0).any()),
     }
     for label in np.flatnonzero(after > MANY * before):
         name = images.class_name(int(label))
@@ -148,5 +185,7 @@ def _report(
     report.lines = [
         f"{verb} {after.sum()} lines to {out / 'balanced.txt'}: {sizes[0]} images a class → {sizes[1]}"
     ]
+    if report.summary["capped"]:
+        report.lines.append(f"  --max-repeat keeps {len(report.summary['capped'])} classes below {target}")
     report.next = f"caffekit gen-lmdb {out / 'balanced.txt'} -o DB"
     return report

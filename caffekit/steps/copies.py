@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from caffekit.steps.parallel import thread_map
 from caffekit.transforms import augment_image, random_for
 
 IMAGES = "images"
+ATTEMPTS = 40  # draws for a copy that must differ from all others
+CALM = 4  # of them with the changes alone; then noise is added, and more each time
+APART = 1_000_000_007  # between the numbers of two draws: no image has so many copies
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,15 @@ def write_dataset(
     options: Options,
     what: str,
     kind: str = "png",
+    *,
+    distinct: bool = False,
 ) -> list[Item]:
     """Write `out`/images: the originals (linked where possible) and `copies`; the list of both.
 
     Paths are relative to `out`/images. The pixels depend on the seed, the original's path and the copy's
     number alone; `kind` is the copies' format, png (whose pixels stay) or jpg. Copies of one image that
-    follow each other are made from one decoding. DataError naming an image that cannot be read.
+    follow each other are made from one decoding. distinct: of these, none has the pixels of another or of the
+    original; what the changes leave as it was is drawn anew. DataError naming an image that cannot be read.
     """
     images = out / IMAGES
     for item in source.items:
@@ -52,9 +59,12 @@ def write_dataset(
     def write(group: list[tuple[Copy, str]]) -> list[Item]:
         item = group[0][0].item
         image = read(source, item)
+        seen = {_digest(image)}
         for copy, name in group:
-            data = encode(augment_image(image, random_of(copy, options.seed), changes), kind)
-            (images / name).write_bytes(data)
+            made = augment_image(image, random_of(copy, options.seed), changes)
+            if distinct:
+                made = _unlike(seen, made, image, copy, changes, options.seed)
+            (images / name).write_bytes(encode(made, kind))
         return [Item(name, item.label) for _, name in group]
 
     named = zip(copies, _names(source, copies, kind), strict=True)
@@ -82,6 +92,29 @@ def read(source: ImageList, item: Item) -> Image:
 def random_of(copy: Copy, seed: int) -> np.random.Generator:
     """The random stream of `copy`."""
     return random_for(seed, copy.item.path, copy.number)
+
+
+def _unlike(
+    seen: set[bytes], made: Image, image: Image, copy: Copy, changes: dict[str, Any], seed: int
+) -> Image:
+    """`made`, or another copy of `image` if its digest is in `seen`; the digest taken joins them."""
+    for attempt in range(1, ATTEMPTS):
+        if (digest := _digest(made)) not in seen:
+            seen.add(digest)
+            return made
+        # One colour all over stays itself however it is turned: noise tells its copies apart.
+        noise = {"noise": 2.0 * (attempt - CALM)} if attempt > CALM else {}
+        again = Copy(copy.item, copy.number + attempt * APART)
+        made = augment_image(image, random_of(again, seed), {**changes, **noise})
+    raise DataError(
+        f"{copy.item.path} is too small for {copy.number} copies that all differ",
+        "give --max-repeat, or leave the image out",
+    )
+
+
+def _digest(image: Image) -> bytes:
+    digest: bytes = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    return digest
 
 
 def inside(path: str) -> str:

@@ -152,7 +152,8 @@ def plan(settings: Settings) -> list[Stage]:
     ]
     last = home / "split" / "train.txt"
     if settings.balance.method:
-        stages.append(_stage("balance", balance, home, last, "balance", settings.balance))
+        more = [*settings.balance.held_out, *filter(None, [settings.balance.features])]
+        stages.append(_stage("balance", balance, home, last, "balance", settings.balance, more))
         last = home / "balance" / "balanced.txt"
     if settings.augment.copies:
         stages.append(_stage("augment", augment, home, last, "augment", settings.augment))

@@ -16,8 +16,9 @@ def change(image: NDArray[np.uint8], std: float, random: np.random.Generator) ->
     bank, size = _bank(), image.size
     start = int(random.integers(BANK))
     normals = np.resize(bank, start + size)[start:] if size > BANK else bank[start : start + size]
-    noisy = cv2.add(image.reshape(-1), normals * np.float32(random.uniform(0, std)), dtype=cv2.CV_8U)
-    return np.asarray(noisy, np.uint8).reshape(image.shape)
+    normals = normals[None] * np.float32(random.uniform(0, std))
+    # As matrices of one row: OpenCV takes a vector of up to four numbers for a colour.
+    return np.asarray(cv2.add(image.reshape(1, -1), normals, dtype=cv2.CV_8U), np.uint8).reshape(image.shape)
 
 
 @cache

@@ -60,6 +60,32 @@ def test_jitter_never_gives_the_same_pixels_twice(folder: Path, tmp_path: Path) 
     assert len(pixels) == len(images.items)
 
 
+def test_an_image_of_one_colour_is_jittered_into_different_ones(tmp_path: Path) -> None:
+    """Turned and scaled it stays itself, and black is black however bright: noise makes the difference."""
+    folder = make_folder(tmp_path / "raw", {"cat": 12, "eel": 1})
+    cv2.imwrite(str(folder / "eel" / "000.png"), np.zeros((40, 40, 3), np.uint8))
+    balance(folder, tmp_path / "out", BalanceSettings(method="jitter"))
+    black = [cv2.imread(str(p)).tobytes() for p in (tmp_path / "out" / "images" / "eel").iterdir()]
+    assert len(black) == len(set(black)) == 12
+
+
+def test_an_image_with_too_few_pixels_for_its_copies_is_named(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "raw", {"cat": 400})
+    (folder / "dot").mkdir()
+    cv2.imwrite(str(folder / "dot" / "1.png"), np.zeros((1, 1), np.uint8))
+    with pytest.raises(DataError, match=r"dot/1\.png is too small for \d+ copies that all differ"):
+        balance(folder, tmp_path / "out", BalanceSettings(method="jitter"))
+
+
+def test_jitter_of_a_list_with_repeats(folder: Path, tmp_path: Path) -> None:
+    """The lines of one image are not side by side; each gets copies of its own."""
+    (tmp_path / "a.txt").write_text("cat/000.png 0\ndog/000.png 1\ndog/001.png 1\n" * 2 + "cat/001.png 0\n")
+    (tmp_path / "summary.json").write_text('{"root": "raw", "repeats": true}')
+    balance(tmp_path / "a.txt", tmp_path / "out", BalanceSettings(method="jitter", target=8))
+    made = [cv2.imread(str(p)).tobytes() for p in (tmp_path / "out" / "images").rglob("*.png")]
+    assert len(made) == len(set(made)) == 16 - 3
+
+
 def test_workers_do_not_change_the_pixels(folder: Path, tmp_path: Path) -> None:
     for workers in (1, 4):
         balance(folder, tmp_path / str(workers), BalanceSettings(method="jitter"), Options(workers=workers))
@@ -75,6 +101,72 @@ def test_a_list_that_shares_images_with_validation_is_refused(folder: Path, tmp_
         balance(tmp_path / "train.txt", tmp_path / "out")
     with pytest.raises(UsageError, match="validation or test list"):
         balance(tmp_path / "val.txt", tmp_path / "out")
+
+
+def test_a_validation_list_elsewhere_and_other_names_of_a_file(folder: Path, tmp_path: Path) -> None:
+    """A link has another name, and a CSV list other words, but the image is the same."""
+    (tmp_path / "link.png").symlink_to(folder / "dog" / "000.png")
+    (tmp_path / "hard.png").hardlink_to(folder / "dog" / "001.png")
+    (tmp_path / "train.txt").write_text("raw/cat/000.png 0\nraw/dog/000.png 1\nraw/dog/001.png 1\n")
+    for name in ("link", "hard"):
+        held = tmp_path / "elsewhere" / f"{name}.csv"
+        held.parent.mkdir(exist_ok=True)
+        held.write_text(f"path,label_1,label_2\n../{name}.png,0.5,1\n")
+        with pytest.raises(DataError, match=rf"1 images stand in .*{name}.csv too, first ../{name}.png"):
+            settings = BalanceSettings(method="oversample", held_out=[held])
+            balance(tmp_path / "train.txt", tmp_path / "out", settings)
+    held.write_text("path,label\n../raw/dog/002.png,1\n")
+    balance(tmp_path / "train.txt", tmp_path / "out", settings)
+
+
+def test_folds_have_their_test_list_a_folder_above(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "fold_1").mkdir()
+    (tmp_path / "fold_1" / "train.txt").write_text("../raw/cat/000.png 0\n../raw/dog/000.png 1\n")
+    (tmp_path / "test.txt").write_text("raw/dog/000.png 1\n")
+    with pytest.raises(DataError, match=r"1 images stand in .*test.txt too"):
+        balance(tmp_path / "fold_1" / "train.txt", tmp_path / "out")
+
+
+def test_a_csv_list_keeps_its_columns(folder: Path, tmp_path: Path) -> None:
+    rows = [f"raw/cat/{k:03d}.png,cat,p{k}" for k in range(4)] + ["raw/dog/000.png,dog,q"]
+    (tmp_path / "a.csv").write_text("path,label,person\n" + "\n".join(rows) + "\n")
+    for method, images in (("oversample", "raw/dog/000.png"), ("jitter", "raw/dog/000.png.3.png")):
+        balance(tmp_path / "a.csv", tmp_path / method, BalanceSettings(method=method))
+        written = lines(tmp_path / method / "balanced.csv")
+        assert written[0] == "path,label,person" and written[-1] == f"{images},dog,q" and len(written) == 9
+        listed, table = (read_source(tmp_path / method / f"balanced.{kind}") for kind in ("txt", "csv"))
+        assert listed.items == table.items and all(table.file(item).is_file() for item in table.items)
+
+
+@pytest.mark.parametrize(("method", "counts"), [("undersample", [4, 4, 3]), ("hybrid", [4, 4, 4])])
+def test_features_decide_which_images_stay(
+    folder: Path, tmp_path: Path, method: str, counts: list[int]
+) -> None:
+    """cat/000 is as good as a dog, cat/005 like nothing else: both stay, of ten others two."""
+    paths = [item.path for item in read_source(folder).items]
+    points = {"cat": [1.0, 0.0, 0.0], "dog": [0.0, 1.0, 0.0], "eel": [-1.0, 0.0, 0.2]}
+    array = np.array([points[path[:3]] for path in paths]) + 0.01 * np.random.default_rng(0).normal(
+        size=(len(paths), 3)
+    )
+    array[paths.index("cat/000.png")] = [0.2, 1.0, 0.0]
+    array[paths.index("cat/005.png")] = [0.5, 0.0, -3.0]
+    np.savez(tmp_path / "f.npz", features=array.astype(np.float32), paths=np.array(paths))
+    settings: dict[str, Any] = {"method": method, "target": 4, "features": tmp_path / "f.npz"}
+    balance(folder, tmp_path / "out", BalanceSettings(**settings))
+    kept = lines(tmp_path / "out" / "balanced.txt")
+    assert [sum(line.endswith(f" {label}") for line in kept) for label in range(3)] == counts
+    assert {"cat/000.png 0", "cat/005.png 0"} <= set(kept)
+
+
+def test_features_are_of_no_use_where_all_images_stay(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--method jitter keeps all"):
+        balance(tmp_path, tmp_path / "out", BalanceSettings(method="jitter", features=tmp_path / "f.npz"))
+
+
+def test_classes_that_the_cap_keeps_small_are_listed(folder: Path, tmp_path: Path) -> None:
+    report = balance(folder, tmp_path / "out", BalanceSettings(method="oversample", max_repeat=2))
+    assert report.summary["capped"] == ["dog", "eel"] and report.summary["target"] == 12
+    assert report.lines[-1] == "  --max-repeat keeps 2 classes below 12"
 
 
 def test_no_method_is_a_usage_error(folder: Path, tmp_path: Path) -> None:
