@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import simplejpeg
 
-EXIF_WITHIN = 65536  # bytes; behind them nobody looks for an orientation
+APP1, SCAN = 0xE1, 0xDA
 END = b"\xff\xd9"
 END_WITHIN = 1024
 
@@ -15,7 +15,7 @@ def plain_jpeg(data: bytes, verify: bool) -> tuple[int, int] | None:
     None for all others: other colours, an EXIF block, no end marker, and with `verify` (all of its entropy
     code is read, for half the work of decoding it) any complaint of strict libjpeg.
     """
-    if not data.startswith(b"\xff\xd8\xff") or b"Exif" in data[:EXIF_WITHIN] or END not in data[-END_WITHIN:]:
+    if not data.startswith(b"\xff\xd8\xff") or END not in data[-END_WITHIN:] or _may_have_exif(data):
         return None
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -26,3 +26,15 @@ def plain_jpeg(data: bytes, verify: bool) -> tuple[int, int] | None:
     except (ValueError, KeyError):
         return None
     return height, width
+
+
+def _may_have_exif(data: bytes) -> bool:
+    """Whether a segment before the pixels is EXIF; of segments that do not follow each other, yes."""
+    at = 2
+    while at + 8 < len(data) and data[at] == 0xFF:
+        if data[at + 1] == SCAN:
+            return False
+        if data[at + 1] == APP1 and data[at + 4 : at + 8] == b"Exif":
+            return True
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return True

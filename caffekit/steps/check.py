@@ -112,6 +112,8 @@ def _lines(chain: Chain, compared: dict[str, Any]) -> list[str]:
             f"{compared['files']} files by {paths} in {engines}: largest difference"
             f" {compared['largest_difference']:.3g} grey levels"
         )
+        if compared["records_off"]:
+            lines.append(f"records are off their files by {compared['records_off']:.3g} levels: JPEG")
     return lines
 
 

@@ -24,6 +24,7 @@ from caffekit.steps.thumbnails import thumbnails
 
 NAMED = 20  # records named per finding; the rest is counted
 FEW = 20  # fewer records say nothing about their order
+STACKED = {2: 2, 6: 2, 9: 3}  # channels of a record → images in it
 SORTED = 0.5  # fewer label changes than this share of what chance gives: not shuffled
 
 # Finding → what it means and what to do.
@@ -187,6 +188,8 @@ def _displayable(array: NDArray[Any]) -> NDArray[np.uint8]:
         image = np.nan_to_num(image, nan=0, posinf=0, neginf=0)
         low, high = image.min(), image.max()
         image = ((image - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+    if image.shape[2] in STACKED:  # pairs or triplets: side by side
+        image = np.concatenate(np.split(image, STACKED[image.shape[2]], axis=2), axis=1)
     if image.shape[2] not in (1, 3):
         image = image[:, :, :1]
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))

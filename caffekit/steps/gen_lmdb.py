@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,8 @@ def gen_lmdb(
     images = read_source(source, root, several=True)
     vectors = label_vectors(images.table, source)
     groups = read_groups(settings.pairs, images) if settings.pairs else []
+    if vectors is not None or (groups and len(groups[0].items) == 2):
+        images = replace(images, classes=None)  # labels are no classes
     report = Report("gen-lmdb")
     if settings.shuffle:
         report.lines.append(f"order: shuffled by seed {options.seed} (--no-shuffle keeps the list's)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -41,19 +42,41 @@ def test_what_is_no_finite_number_is_named(cell: str) -> None:
         vectors(f"path,label_1,label_2\na.png,1,2\nb.png,1,{cell}\n")
 
 
-def read_in_caffe(layer: str) -> np.ndarray:
-    path = Path("net.prototxt")
-    path.write_text(f'layer {{ name: "label" top: "label" {layer} }}')
-    net = caffe.Net(str(path), caffe.TEST)
+NETS = {
+    "lmdb": 'type: "Data" data_param { source: "l.lmdb" batch_size: 3 backend: LMDB }',
+    "hdf5": 'type: "HDF5Data" hdf5_data_param { source: "l.txt" batch_size: 3 }',
+}
+READ = """
+import sys, caffe, numpy as np
+for name in sys.argv[1:]:
+    net = caffe.Net(name + ".prototxt", caffe.TEST)
     net.forward()
-    return net.blobs["label"].data.reshape(3, -1).copy()
+    np.save(name + ".npy", net.blobs["label"].data.reshape(3, -1))
+"""
 
 
-def test_both_forms_are_read_by_caffe_s_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_both(folder: Path) -> None:
+    """The labels in both forms, and a net for each that reads them."""
+    write_label_lmdb(folder / "l.lmdb", (b"%08d" % i for i in range(3)), VECTORS)
+    write_label_hdf5(folder / "l.h5", VECTORS)
+    write_hdf5_source(folder / "l.txt", Path("l.h5"))
+    for name, layer in NETS.items():
+        (folder / f"{name}.prototxt").write_text(f'layer {{ name: "label" top: "label" {layer} }}')
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_both_forms_are_read_by_caffe_s_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    write_both(tmp_path)
     monkeypatch.chdir(tmp_path)
-    write_label_lmdb(Path("l.lmdb"), (b"%08d" % i for i in range(3)), VECTORS)
-    lmdb = read_in_caffe('type: "Data" data_param { source: "l.lmdb" batch_size: 3 backend: LMDB }')
-    write_label_hdf5(Path("l.h5"), VECTORS)
-    write_hdf5_source(Path("l.txt"), Path("l.h5"))
-    hdf5 = read_in_caffe('type: "HDF5Data" hdf5_data_param { source: "l.txt" batch_size: 3 }')
-    assert np.array_equal(lmdb, VECTORS) and np.array_equal(hdf5, VECTORS)
+    net = caffe.Net(f"{kind}.prototxt", caffe.TEST)
+    net.forward()
+    assert np.array_equal(net.blobs["label"].data.reshape(3, -1), VECTORS)
+
+
+@pytest.mark.bvlc
+def test_both_forms_are_read_by_real_caffe(bvlc: Path, tmp_path: Path) -> None:
+    write_both(tmp_path)
+    subprocess.run([bvlc, "-c", READ, *NETS], cwd=tmp_path, check=True, capture_output=True)
+    assert all(np.array_equal(np.load(tmp_path / f"{kind}.npy"), VECTORS) for kind in NETS)

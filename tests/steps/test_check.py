@@ -221,6 +221,22 @@ def test_before_training_the_nets_that_would_be_made_are_looked_at(trained: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pairs_beside_a_validation_set_of_single_images(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_engine", only_embedded)
+    (tmp_path / "p.txt").write_text("".join(f"cat/{i}.png dog/{i}.png\n" for i in range(4)))
+    pairs = GenLmdbSettings(resize=Size(32, 32), pairs=tmp_path / "p.txt")
+    gen_lmdb(trained / "raw", tmp_path / "t/train_lmdb", pairs)
+    gen_lmdb(trained / "raw", tmp_path / "t/val_lmdb", GenLmdbSettings(resize=Size(32, 32)))
+    report = check(settings(tmp_path, "net.template=cifar10_quick"), QUIET)
+    found = findings(report)
+    assert "val_lmdb: records are 3x32x32, but" in found["database"] and "says 6x32x32" in found["database"]
+    assert set(found) == {"database"}
+    facts = report.summary["tensors"]
+    assert facts["files"] == 4 and facts["largest_difference"] < 1e-3 and facts["records_off"] == 0
+
+
 def test_nothing_to_check(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing to check yet"):
         check(settings(tmp_path), QUIET)

@@ -10,12 +10,12 @@ import pytest
 
 from caffekit.errors import DataError, FormatError, UsageError
 from caffekit.formats.caffe_pb2 import Datum
-from caffekit.formats.datum import encoded_datum, image_datum
+from caffekit.formats.datum import datum_array, encoded_datum, image_datum, parse_datum
 from caffekit.formats.image_list import write_labels
 from caffekit.formats.images import encode
 from caffekit.formats.lmdb_store import write_lmdb
 from caffekit.options import Options
-from caffekit.steps.db import check, show
+from caffekit.steps.db import _displayable, check, show
 
 from .databases import make_db
 
@@ -113,3 +113,14 @@ def test_show_draws_whatever_the_channels(tmp_path: Path, channels: int) -> None
         datum = Datum(channels=5, height=4, width=4, float_data=values)
     show(database(tmp_path / "db", datum.SerializeToString()), tmp_path / "grid.png", options=Options())
     assert (tmp_path / "grid.png").is_file()
+
+
+@pytest.mark.parametrize(("channels", "images"), [(2, 2), (6, 2), (9, 3)])
+def test_pairs_and_triplets_are_drawn_side_by_side(tmp_path: Path, channels: int, images: int) -> None:
+    stack = np.zeros((8, 8, channels), np.uint8)
+    stack[:, :, -1] = 200
+    write_lmdb(tmp_path / "db", [(b"0", image_datum(stack, 1).SerializeToString())])
+    drawn = _displayable(datum_array(parse_datum(image_datum(stack, 1).SerializeToString())))
+    assert drawn.shape == (8, 8 * images, 3)
+    assert not drawn[:, :8].any() and (drawn[:, -8:, 2] == 200).all()
+    assert show(tmp_path / "db", tmp_path / "grid.png").exit_code == 0

@@ -338,6 +338,7 @@ def test_pairs_and_triplets_are_stacked(folder: Path, tmp_path: Path, third: str
     datum = parse_datum(records(tmp_path / "db")[0][1])
     assert datum.label == (0 if third else 1)
     contract = Preprocess.read(tmp_path / "db.preprocess.yaml")
+    assert (tmp_path / "db.labels.txt").exists() == bool(third), "same or not is no class"
     assert contract.images == each and len(contract.mean_values) == 3
     assert read_mean(tmp_path / "db.mean.binaryproto").shape == (3 * each, 20, 20)
     assert report.summary["shape"] == [3 * each, 20, 20]
