@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from caffekit.checks import features, variants
 from caffekit.formats.image_header import extension_fits, sniff
+from caffekit.formats.image_traits import trailing_bytes, traits
 from caffekit.formats.images import BadImage, Image, decode
 
 LOSSY = ("jpeg", "webp", "avif", "jp2")
@@ -27,9 +28,9 @@ class Row:
     """What is known of one image file.
 
     reason, detail: why it has no pixels, in the words of `clean`; "" when it has. flaws: what is odd about a
-    file that can be used. lossy: the format gives pixels up, as JPEG does. dark, bright: the grey level that
-    99 % of the pixels stay below, 1 % below. spread: standard deviation, grey levels. sharpness: see
-    features.sharpness (nan: cannot be told).
+    file that can be used. traits: what decoding turns, drops or narrows. lossy: as JPEG
+    is. dark, bright: the grey level that 99 % of the pixels stay below, 1 % below. spread: standard
+    deviation, grey levels. sharpness: see features.sharpness (nan: cannot be told).
     bytes_hash, pixels_hash: equal for equal content. phash: 64 bits that stay alike for alike pictures.
     thumb: 32x32 grey. chroma: 4x4x2, signed. edges: features.edges of the thumbnail, for the label check.
     view, variants: of a benchmark image, 64x64 grey and the hashes of its changed copies.
@@ -38,6 +39,7 @@ class Row:
     reason: str = ""
     detail: str = ""
     flaws: list[str] = field(default_factory=list)
+    traits: list[str] = field(default_factory=list)
     lossy: bool = False
     bytes: int = 0
     width: int = 0
@@ -87,6 +89,10 @@ def measure(path: str, benchmark: bool = False) -> Row:
     row.lossy = kind in LOSSY
     if not extension_fits(os.path.basename(path), kind):
         row.flaws.append(f"a {kind.upper()} file by another name")
+    behind = trailing_bytes(data, kind)
+    if behind:
+        row.flaws.append(f"{behind} bytes behind the end of the image")
+    row.traits = traits(data, kind)
     _measure_pixels(image, row, benchmark)
     return row
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+from caffekit.formats.image_traits import tiff_tags
+
 # Format → file name extensions that may carry it.
 EXTENSIONS = {
     "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -76,8 +78,8 @@ def stated_size(data: bytes, kind: str) -> tuple[int, int]:
             old = data[14:18] == b"\x0c\0\0\0"  # OS/2's header of 12 bytes
             width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
             return abs(width), abs(height)
-        if kind == "pnm":
-            return _pnm_size(data)
+        if kind in _SIZES:
+            return _SIZES[kind](data)
     except (struct.error, ValueError):
         pass
     return 0, 0
@@ -106,3 +108,44 @@ def _pnm_size(data: bytes) -> tuple[int, int]:
     lines = (line.split(b"#")[0] for line in data[2:256].split(b"\n"))
     words = b" ".join(lines).split()
     return (int(words[0]), int(words[1])) if len(words) >= 2 else (0, 0)
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    tags = tiff_tags(data)
+    return tags.get(256, 0), tags.get(257, 0)
+
+
+def _jp2_size(data: bytes) -> tuple[int, int]:
+    if data.startswith(b"\xff\x4f"):  # the code stream alone
+        return struct.unpack_from(">II", data, 8)
+    height, width = struct.unpack_from(">II", data, data.index(b"ihdr") + 4)
+    return width, height
+
+
+def _avif_size(data: bytes) -> tuple[int, int]:
+    return struct.unpack_from(">II", data, data.index(b"ispe") + 8)
+
+
+def _ras_size(data: bytes) -> tuple[int, int]:
+    return struct.unpack_from(">II", data, 4)
+
+
+_SIZES = {
+    "pnm": _pnm_size,
+    "webp": _webp_size,
+    "tiff": _tiff_size,
+    "jp2": _jp2_size,
+    "avif": _avif_size,
+    "ras": _ras_size,
+}

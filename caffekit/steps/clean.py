@@ -128,6 +128,7 @@ def _fill(report: Report, subject: Subject, reasons: Reasons, names: Sequence[st
         "classes": {subject.class_name(label): kept[label] for label in classes},
         "benchmark": len(subject.bench),
         "checks": list(names),
+        "traits": dict(sorted(_traits(subject, reasons).items())),
         "flawed": sum(bool(row.flaws) for i, row in enumerate(subject.rows) if i not in reasons),
         **subject.notes,
     }
@@ -135,7 +136,15 @@ def _fill(report: Report, subject: Subject, reasons: Reasons, names: Sequence[st
         report.summary["near_threshold"] = subject.links.threshold
     report.lines = [f"kept {total - len(reasons)} of {total} images, rejected {len(reasons)}"]
     report.lines += [f"  {counts[name]:5d} {name}" for name in CHECKS if counts[name]]
+    if report.summary["traits"]:
+        told = ", ".join(f"{count} {name}" for name, count in report.summary["traits"].items())
+        report.lines.append(f"  among the kept: {told}")
     report.warnings += _warnings(subject, reasons, counts, kept)
+
+
+def _traits(subject: Subject, reasons: Reasons) -> Counter[str]:
+    """How many kept images decoding turns, narrows, …: a training set may be meant otherwise."""
+    return Counter(trait for i, row in enumerate(subject.rows) if i not in reasons for trait in row.traits)
 
 
 def _warnings(subject: Subject, reasons: Reasons, counts: Counter[str], kept: Counter[int]) -> list[str]:
