@@ -33,7 +33,7 @@ def feed(net: Path, name: str, skip: int, seed: int, pipe: BinaryIO) -> None:
         for told, tops in batches(net, name, skip, seed):
             _write(pipe, told)
             for top in tops:
-                pipe.write(memoryview(top.data))
+                pipe.write(top.data.data)
             pipe.flush()
     except (ValueError, CaffekitError) as error:
         _write(pipe, {"error": str(error)})

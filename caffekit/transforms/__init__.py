@@ -7,6 +7,7 @@ one warp, so that the image is interpolated once. A pixel transform takes and gi
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,9 @@ BORDERS = {"edge": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101, "mea
 """What is seen where a warp reaches beyond the image. Mirroring shows things a second time, turned round:
 that may be another class, so repeating the edge is the default."""
 
+KEPT_PIXELS = 1 << 20  # each thread's scratch images stay if they are no larger than this
+_kept = threading.local()
+
 
 def augment_image(image: Image, random: Random, changes: dict[str, Any]) -> Image:
     """`image` (uint8 HWC, 1 or 3 channels) changed at random as `changes` ({transform: its setting}) allows.
@@ -61,14 +65,30 @@ def augment_image(image: Image, random: Random, changes: dict[str, Any]) -> Imag
 
 
 def _warp(image: Image, matrix: Matrix, border: str) -> Image:
-    height, width = image.shape[:2]
-    fill = cv2.mean(image) if border == "mean" else (0.0,)
-    warped = cv2.warpAffine(
-        image, matrix[:2], (width, height),
-        flags=cv2.INTER_LINEAR, borderMode=BORDERS[border], borderValue=fill,
-    )  # fmt: skip
-    # OpenCV drops the axis of a single channel.
-    return np.asarray(warped, np.uint8).reshape(image.shape)
+    height, width, channels = image.shape
+    how: dict[str, Any] = {
+        "M": matrix[:2], "dsize": (width, height), "flags": cv2.INTER_LINEAR,
+        "borderMode": BORDERS[border], "borderValue": cv2.mean(image) if border == "mean" else (0.0,),
+    }  # fmt: skip
+    if channels != 3:
+        # OpenCV drops the axis of a single channel.
+        return np.asarray(cv2.warpAffine(image, **how), np.uint8).reshape(image.shape)
+    # OpenCV warps four channels in a third of the time that it takes for three, to the same pixels.
+    before, after = _scratch(height, width)
+    cv2.cvtColor(image, cv2.COLOR_BGR2BGRA, dst=before)
+    cv2.warpAffine(before, dst=after, **how)
+    return np.asarray(cv2.cvtColor(after, cv2.COLOR_BGRA2BGR), np.uint8)
+
+
+def _scratch(height: int, width: int) -> list[Image]:
+    """Two images of four channels to work in. The kernel takes half as long for new ones as a warp does."""
+    kept: list[Image] = getattr(_kept, "pair", [])
+    if kept and kept[0].shape[:2] == (height, width):
+        return kept
+    pair = [np.empty((height, width, 4), np.uint8) for _ in range(2)]
+    if height * width <= KEPT_PIXELS:
+        _kept.pair = pair
+    return pair
 
 
 def random_for(seed: int, path: str, copy: int) -> Random:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-GRAY = np.array([0.114, 0.587, 0.299])  # of blue, green and red (ITU-R BT.601), as OpenCV weighs them
+# Each channel as grey: of blue, green and red (ITU-R BT.601), as OpenCV weighs them.
+GRAY = np.tile([0.114, 0.587, 0.299], (3, 1))
 
 
 def change(image: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -15,7 +16,7 @@ def change(image: NDArray[np.uint8], share: float, random: np.random.Generator) 
     channels = image.shape[2]
     mix = np.eye(channels)
     if channels == 3:
-        mix = saturation * mix + (1 - saturation) * np.tile(GRAY, (3, 1))
+        mix = saturation * mix + (1 - saturation) * GRAY
     mean = np.array(cv2.mean(image)[:channels])
     offset = brightness * (1 - contrast) * (mix @ mean)
     matrix = np.column_stack([brightness * contrast * mix, offset])

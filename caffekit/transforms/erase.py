@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,5 +21,5 @@ def change(image: NDArray[np.uint8], probability: float, random: np.random.Gener
     w = min(width, max(1, round(np.sqrt(area / aspect))))
     top, left = random.integers(0, height - h + 1), random.integers(0, width - w + 1)
     out = image.copy()
-    out[top : top + h, left : left + w] = image.mean(axis=(0, 1)).round()
+    out[top : top + h, left : left + w] = np.rint(cv2.mean(image)[: image.shape[2]])
     return out

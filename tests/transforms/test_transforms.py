@@ -150,3 +150,15 @@ def test_erase_takes_two_to_twenty_per_cent() -> None:
 def test_every_transform_has_its_file(name: str) -> None:
     folder = Path(__file__).parents[2] / "caffekit" / "transforms"
     assert (folder / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_colour_is_warped_as_its_channels_are_one_by_one(border: str) -> None:
+    """Through four channels, and scratch images that the next warp of this thread writes over."""
+    image, changes = picture(), {"rotate": 30.0, "scale": (0.5, 1.5), "border": border}
+    together = [augment_image(image, random_for(0, "a", i), changes) for i in range(5)]
+    for i, out in enumerate(together):
+        for channel in range(3):
+            alone = np.ascontiguousarray(image[..., channel : channel + 1])
+            expected = augment_image(alone, random_for(0, "a", i), changes)
+            np.testing.assert_array_equal(out[..., channel : channel + 1], expected)
