@@ -13,22 +13,27 @@ USUAL = 0.5  # … and at most this share of what is usual in the set: night pho
 
 def too_dark(subject: Subject) -> dict[int, Finding]:
     """99 % of the pixels are nearly black; score: the grey level they stay below."""
-    return _below(subject, subject.column("dark"), "99 % of the pixels are below grey level {:.0f}", False)
+    values = subject.column("dark")
+    limit = subject.limits.get("too-dark", _usual(values))
+    return {
+        int(subject.readable[n]): Finding(
+            float(values[n]), f"99 % of the pixels are below grey level {values[n]:.0f}"
+        )
+        for n in np.flatnonzero(values < limit)
+    }
 
 
 def too_bright(subject: Subject) -> dict[int, Finding]:
     """99 % of the pixels are nearly white; score: the grey level they stay above."""
-    return _below(
-        subject, 255 - subject.column("bright"), "99 % of the pixels are above grey level {:.0f}", True
-    )
-
-
-def _below(subject: Subject, values: NDArray[np.float64], text: str, turned: bool) -> dict[int, Finding]:
-    if not len(values):
-        return {}
-    limit = min(LIMIT, USUAL * float(np.median(values)))
-    shown = 255 - values if turned else values
+    values = subject.column("bright")
+    limit = subject.limits.get("too-bright", 255 - _usual(255 - values))
     return {
-        int(subject.readable[n]): Finding(float(shown[n]), text.format(shown[n]))
-        for n in np.flatnonzero(values < limit)
+        int(subject.readable[n]): Finding(
+            float(values[n]), f"99 % of the pixels are above grey level {values[n]:.0f}"
+        )
+        for n in np.flatnonzero(values > limit)
     }
+
+
+def _usual(values: NDArray[np.float64]) -> float:
+    return min(LIMIT, USUAL * float(np.median(values))) if len(values) else LIMIT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -27,7 +27,8 @@ class Subject:
 
     rows, paths, labels: one entry per image. bench, bench_paths: the benchmark's rows. near_distance: bits
     of 64 in which the hashes of near duplicates may differ. min_size: pixels of the shorter side.
-    out: images that a check has rejected so far.
+    limits: thresholds of checks that take the place of those that adapt to the set. out: images that a check
+    has rejected so far.
     """
 
     rows: Sequence[Row]
@@ -38,6 +39,7 @@ class Subject:
     classes: Sequence[str] | None = None
     near_distance: int = 8
     min_size: int = 32
+    limits: Mapping[str, float] = field(default_factory=dict)
     out: set[int] = field(default_factory=set)
     notes: dict[str, float] = field(default_factory=dict)
 

@@ -40,6 +40,22 @@ class Names(click.ParamType[list[str]]):
         return [name.strip() for name in str(value).split(",") if name.strip()]
 
 
+class Limit(click.ParamType[tuple[str, float]]):
+    """CHECK=NUMBER."""
+
+    name = "check=number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """The check's name and its threshold."""
+        name, _, number = str(value).partition("=")
+        try:
+            return name, float(number)
+        except ValueError:
+            self.fail(f"expected CHECK=NUMBER such as blurry=0.1, got {value!r}", param, ctx)
+
+
 def number_or_text(value: str | None) -> int | str | None:
     """A count as a number; words and percentages as they are."""
     return int(value) if value and value.isdigit() else value
@@ -57,6 +73,7 @@ def number_or_text(value: str | None) -> int | str | None:
     "--near-distance", type=int, help="Bits of 64 in which hashes of copies may differ.  [default: 8]"
 )
 @click.option("--min-size", type=int, help="Pixels of the shorter side.  [default: 32]")
+@click.option("--limit", "limits", type=Limit(), multiple=True, help="A check's threshold (repeatable).")
 @click.option("--checks", type=Names(), metavar="A,B", help="Only these checks.")
 @click.option("--skip", type=Names(), metavar="A,B", help="All checks but these.")
 @click.option("--labels/--no-labels", default=None, help="Look for wrong labels.  [default: labels]")
@@ -77,6 +94,7 @@ def clean(
     from caffekit.steps.clean_review import apply_review
 
     flags["benchmark"] = list(flags["benchmark"]) or None
+    flags["limits"] = dict(flags["limits"]) or None
     flags["max_rejected"] = number_or_text(flags["max_rejected"])
     settings = call.settings("clean", **flags)
     if source and not review:

@@ -26,6 +26,9 @@ def _template(name: str) -> str:
 TemplateName = Annotated[str, AfterValidator(_template)]
 
 
+LimitName = Literal["too-dark", "too-bright", "blurry", "low-information", "odd-aspect"]
+
+
 class Section(BaseModel):
     """Strict: unknown keys are errors, values are not coerced from other types."""
 
@@ -56,6 +59,8 @@ class CleanSettings(Section):
     """Only these checks (reason names)."""
     skip: list[str] = []
     """All checks but these."""
+    limits: dict[LimitName, float] = {}
+    """Thresholds of quality checks (in the units of their scores) instead of those that adapt to the set."""
     labels: bool = True
     """Look for wrong labels."""
     max_rejected: CountOrPercent | None = None

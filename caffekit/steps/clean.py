@@ -100,6 +100,7 @@ def _subject(
         classes=images.classes,
         near_distance=settings.near_distance,
         min_size=settings.min_size,
+        limits={str(name): limit for name, limit in settings.limits.items()},
     )
 
 

@@ -159,3 +159,18 @@ def test_a_crowd_of_copies_is_linked_to_its_best_only(tmp_path: Path) -> None:
     checked = subject(tmp_path, {**frames, **USUAL})
     assert sum(reason == "near-duplicate" for reason in reasons(checked).values()) == 300
     assert sum(map(len, checked.links.near.values())) < 300 * 200  # of 300 × 300
+
+
+@pytest.mark.parametrize(
+    ("name", "tight", "loose"),
+    [
+        ("too-dark", 256, 0),
+        ("too-bright", -1, 255),
+        ("blurry", 100, 0),
+        ("low-information", 500, -1),
+        ("odd-aspect", 0.5, 1),
+    ],
+)
+def test_a_limit_that_is_given_holds(tmp_path: Path, name: str, tight: float, loose: float) -> None:
+    for limit, count in ((tight, len(USUAL)), (loose, 0)):
+        assert len(reasons(subject(tmp_path, USUAL, limits={name: limit}), (name,))) == count

@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
+from caffekit.cli import main
 from caffekit.config.schema import CleanSettings
 from caffekit.config.values import Percent
 from caffekit.errors import UsageError
@@ -171,3 +173,17 @@ def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.Capt
     assert measure_one((str(tmp_path / "cut.png"), False)).reason == "undecodable"
     assert measure_one((str(tmp_path / "odd.jpg"), False)).flaws
     assert capfd.readouterr().err == ""
+
+
+def test_limits_can_be_given(digits: Path, tmp_path: Path) -> None:
+    words = ["clean", str(digits), "-o", str(tmp_path / "out"), "--checks", "low-information"]
+    run = CliRunner().invoke(main, [*words, "--limit", "low-information=500", "--json", "-q"])
+    assert run.exit_code == 4 and json.loads(run.stdout)["rejected"]["low-information"] == 301
+    for wrong in ("low-information", "dark=1", "blurry=x"):
+        assert CliRunner().invoke(main, [*words, "--limit", wrong]).exit_code == 2
+
+
+def test_what_decoding_changes_is_counted(digits: Path, tmp_path: Path) -> None:
+    report = clean(digits, tmp_path / "out", CleanSettings(labels=False))
+    assert report.summary["traits"] == {"gray": report.summary["kept"]}
+    assert f"among the kept: {report.summary['kept']} gray" in str(report)
