@@ -9,7 +9,8 @@ from caffekit.steps.quota import Ints
 
 Floats = NDArray[np.float32]
 
-HARD = 0.25  # of what is kept; more, and wrong labels and odd images would crowd out the typical ones
+HARD = 0.25  # of what is kept; of digits, all hard ones teach less than random ones
+FEW = 10
 BLOCK = 2000  # images that are compared with each other: the work grows with images × BLOCK
 
 
@@ -42,29 +43,36 @@ def keep_random(count: int, keep: int, random: np.random.Generator) -> Ints:
 
 
 def keep_varied(features: Floats, hard: Floats, keep: int, random: np.random.Generator) -> Ints:
-    """`keep` places of a class's images (unit rows): a quarter the hardest, then always the one farthest off.
+    """`keep` places of a class's images (unit rows): a quarter the hardest, then those far from what is kept.
 
-    In random blocks, each of which gives its share.
+    Images nearer to another class than to their own (hard > 0) stay only if there are too few others: hard
+    and odd ones first would gather the wrong labels. In random blocks, each of which gives its share.
     """
     order = random.permutation(len(features))
-    blocks = np.array_split(order, -(-len(order) // BLOCK))
-    bounds = np.cumsum([0, *map(len, blocks)]) * keep // len(order)
+    sure = order[hard[order] <= 0]
+    order = sure if len(sure) >= keep else order[np.argsort(hard[order], kind="stable")][:keep]
+    blocks = np.array_split(order, -(-max(1, len(order)) // BLOCK))
+    bounds = np.cumsum([0, *map(len, blocks)]) * keep // max(1, len(order))
     return np.concatenate(
         [
-            block[_of_block(features[block], hard[block], int(n))]
+            block[_of_block(features[block], hard[block], int(n), random)]
             for block, n in zip(blocks, np.diff(bounds), strict=True)
         ]
     )
 
 
-def _of_block(features: Floats, hard: Floats, keep: int) -> Ints:
-    chosen = np.argsort(-hard, kind="stable")[: max(1, round(HARD * keep)) if keep else 0].tolist()
-    nearest = np.full(len(features), -2, np.float32)  # cosine with the nearest that is kept
+def _of_block(features: Floats, hard: Floats, keep: int, random: np.random.Generator) -> Ints:
+    """The farthest of a few random ones each time: the farthest of all would be the outliers, all of them."""
+    chosen = np.argsort(-hard, kind="stable")[: round(HARD * keep)].tolist()
+    nearest = np.full(len(features), -1, np.float32)  # cosine with the nearest that is kept
     for place in chosen:
         np.maximum(nearest, features @ features[place], out=nearest)
     nearest[chosen] = 2
     while len(chosen) < keep:
-        place = int(nearest.argmin())
+        few = random.integers(len(features), size=FEW)
+        place = int(few[nearest[few].argmin()])
+        if nearest[place] == 2:  # all of them are kept already
+            place = int(nearest.argmin())
         chosen.append(place)
         np.maximum(nearest, features @ features[place], out=nearest)
         nearest[place] = 2

@@ -142,20 +142,21 @@ def test_a_csv_list_keeps_its_columns(folder: Path, tmp_path: Path) -> None:
 def test_features_decide_which_images_stay(
     folder: Path, tmp_path: Path, method: str, counts: list[int]
 ) -> None:
-    """cat/000 is as good as a dog, cat/005 like nothing else: both stay, of ten others two."""
+    """cat/000 is half a dog, cat/005 like nothing else: both stay. cat/003 is a dog with a wrong label."""
     paths = [item.path for item in read_source(folder).items]
     points = {"cat": [1.0, 0.0, 0.0], "dog": [0.0, 1.0, 0.0], "eel": [-1.0, 0.0, 0.2]}
     array = np.array([points[path[:3]] for path in paths]) + 0.01 * np.random.default_rng(0).normal(
         size=(len(paths), 3)
     )
-    array[paths.index("cat/000.png")] = [0.2, 1.0, 0.0]
-    array[paths.index("cat/005.png")] = [0.5, 0.0, -3.0]
+    array[paths.index("cat/000.png")] = [1.0, 0.8, 0.0]
+    array[paths.index("cat/003.png")] = [0.0, 1.0, 0.0]
+    array[paths.index("cat/005.png")] = [0.5, 0.0, -1.5]
     np.savez(tmp_path / "f.npz", features=array.astype(np.float32), paths=np.array(paths))
     settings: dict[str, Any] = {"method": method, "target": 4, "features": tmp_path / "f.npz"}
     balance(folder, tmp_path / "out", BalanceSettings(**settings))
     kept = lines(tmp_path / "out" / "balanced.txt")
     assert [sum(line.endswith(f" {label}") for line in kept) for label in range(3)] == counts
-    assert {"cat/000.png 0", "cat/005.png 0"} <= set(kept)
+    assert {"cat/000.png 0", "cat/005.png 0"} <= set(kept) and "cat/003.png 0" not in kept
 
 
 def test_features_are_of_no_use_where_all_images_stay(tmp_path: Path) -> None:
