@@ -11,31 +11,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from caffekit import __version__
 from caffekit.checks import CHECKS
+from caffekit.checks.alike import components
 from caffekit.checks.subject import Finding, Subject
 from caffekit.formats.atomic import write_text
 from caffekit.formats.images import BadImage, decode, encode, resize_short, silent_decoders
 
-PER_REASON = 60
+PER_PAGE = 60
+MOST = 5 * PER_PAGE  # cards per reason: a page of all would be as large as the set
+GROUP = 12
 SIDE = 96
-PAIRED = ("conflicting-label", "near-duplicate", "exact-duplicate", "benchmark-duplicate")
+GROUPED = ("conflicting-label", "near-duplicate", "exact-duplicate")
 
 Card = dict[str, Any]
+Reasons = dict[int, tuple[str, Finding]]
 
 
 def write_clean_report(
-    path: Path, root: Path, subject: Subject, reasons: dict[int, tuple[str, Finding]], summary: dict[str, Any]
+    path: Path, root: Path, subject: Subject, reasons: Reasons, summary: dict[str, Any]
 ) -> None:
-    """Write the page, atomically. Of each reason the first PER_REASON images by score are shown."""
+    """Write the page, atomically. Of each reason the first MOST cards by score are shown, PER_PAGE a page."""
     by_reason: dict[str, list[int]] = defaultdict(list)
     for i, (reason, _) in reasons.items():
         by_reason[reason].append(i)
     sections = []
     for name in CHECKS:
         found = sorted(by_reason[name], key=lambda i: (reasons[i][1].score, subject.path(i)))
-        cards = [_card(root, subject, i, name, reasons[i][1]) for i in found[:PER_REASON]]
         if found:
+            cards = _cards(root, subject, reasons, name, found)
             what = (CHECKS[name].__doc__ or "").split("\n")[0]
-            sections.append({"name": name, "what": what, "count": len(found), "cards": cards})
+            pages = [cards[at : at + PER_PAGE] for at in range(0, len(cards), PER_PAGE)]
+            cut = len(cards) == MOST < len(found)
+            sections.append({"name": name, "what": what, "count": len(found), "pages": pages, "cut": cut})
     odd = [
         (subject.path(i), "; ".join(row.flaws))
         for i, row in enumerate(subject.rows)
@@ -47,7 +53,7 @@ def write_clean_report(
     page = environment.get_template("clean.html.j2").render(
         sections=sections,
         summary=summary,
-        odd=odd[:PER_REASON],
+        odd=odd[:MOST],
         odd_count=len(odd),
         version=__version__,
         root=root,
@@ -55,26 +61,49 @@ def write_clean_report(
     write_text(path, page)
 
 
-def _card(root: Path, subject: Subject, index: int, reason: str, finding: Finding) -> Card:
-    """One rejected image; beside a copy, what it is a copy of."""
-    pictures = [] if subject.rows[index].reason else [_picture(root / subject.path(index))]
-    other = _partner(subject, index) if reason in PAIRED else None
-    if other is not None:
-        in_set = other < len(subject.rows)
-        pictures.append(_picture(root / subject.path(other) if in_set else Path(subject.path(other))))
+def _cards(root: Path, subject: Subject, reasons: Reasons, name: str, found: list[int]) -> list[Card]:
+    """A card per image; of copies one per group, all of it side by side."""
+    if name not in GROUPED:
+        return [_card(root, subject, reasons, [i, *_benchmark(subject, i, name)]) for i in found[:MOST]]
+    group_of = {i: n for n, group in enumerate(components(subject.links)) for i in group}
+    groups: dict[int, list[int]] = {}
+    for i in found:
+        groups.setdefault(group_of[i], []).append(i)
+    cards = []
+    for rejected in list(groups.values())[:MOST]:
+        others = sorted({j for i in rejected[:GROUP] for j in subject.links.of(i)} - {*rejected})
+        kept_first = sorted(others, key=lambda j: (j in reasons, j))
+        cards.append(_card(root, subject, reasons, [*rejected, *kept_first]))
+    return cards
+
+
+def _benchmark(subject: Subject, index: int, name: str) -> list[int]:
+    others = subject.links.of(index) if name == "benchmark-duplicate" else {}
+    alike = {j: others[j] for j in others if j >= len(subject.rows)}
+    return [max(alike, key=lambda j: (alike[j], -j))] if alike else []
+
+
+def _card(root: Path, subject: Subject, reasons: Reasons, members: list[int]) -> Card:
+    """A rejected image, and what it is a copy of: `members`, of which GROUP are shown."""
+    finding = reasons[members[0]][1]
     return {
-        "path": subject.path(index),
-        "label": subject.class_name(int(subject.labels[index])),
         "score": f"{finding.score:.0f}" if abs(finding.score) >= 100 else f"{finding.score:.4g}",
         "detail": finding.detail,
-        "pictures": [picture for picture in pictures if picture],
+        "figures": [_figure(root, subject, reasons, i) for i in members[:GROUP]],
+        "more": max(0, len(members) - GROUP),
     }
 
 
-def _partner(subject: Subject, index: int) -> int | None:
-    """The image most like this one: what the finding speaks of, or as good as it."""
-    others = subject.links.of(index)
-    return max(others, key=lambda j: (others[j], -j)) if others else None
+def _figure(root: Path, subject: Subject, reasons: Reasons, index: int) -> Card:
+    path = subject.path(index)
+    in_set = index < len(subject.rows)
+    readable = not in_set or not subject.rows[index].reason
+    label = f"class {subject.class_name(int(subject.labels[index]))}" if in_set else "benchmark"
+    return {
+        "picture": _picture(root / path if in_set else Path(path)) if readable else "",
+        "path": path,
+        "label": label + (", kept" if in_set and index not in reasons else ""),
+    }
 
 
 def _picture(path: Path) -> str:
