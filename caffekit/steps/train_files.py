@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from caffekit.config.dump import absolute, resolved_yaml
 from caffekit.config.schema import Settings
 from caffekit.errors import DataError, FormatError, UsageError
@@ -144,6 +146,7 @@ def net_key(solver: Any) -> str:
 
 def _companions(folder: Path, inputs: Inputs) -> None:
     """Look at every LMDB of the net; carry the training set's contract, mean and labels along."""
+    images = False  # the first Data layer has them; another one may have labels
     for phase in (TRAIN, TEST):
         for layer in filter_net(inputs.net, phase).layer:
             if layer.type == "Data" and layer.data_param.backend == layer.data_param.LMDB:
@@ -151,8 +154,9 @@ def _companions(folder: Path, inputs: Inputs) -> None:
                 inputs.files[str(source.absolute())] = _facts(source)
                 if phase == TRAIN:
                     _carry(folder, source)
-                    if not (folder / "deploy.prototxt").exists():
+                    if not images:
                         _deploy(folder, layer, inputs)
+                    images = True
 
 
 def _facts(source: Path) -> dict[str, int]:
@@ -176,26 +180,36 @@ def _carry(folder: Path, source: Path) -> None:
 
 
 def _deploy(folder: Path, layer: Any, inputs: Inputs) -> None:
-    """deploy.prototxt for the user's own net, and the contract that its data layer states."""
+    """deploy.prototxt where there is none yet, and the contract as the data layer states it."""
     source = layer.data_param.source
     with LmdbReader(Path(source)) as reader:
         channels, height, width = datum_array(parse_datum(reader.first()[1], source), source).shape
     if channels not in (1, 3):
         return  # no image
-    data = Data(train=source, train_images=0, channels=channels, height=height, width=width, classes=0)
-    write_prototxt(folder / "deploy.prototxt", deploy_net(inputs.net, data))
-    transform = layer.transform_param
-    means = list(transform.mean_value)
+    if not (folder / "deploy.prototxt").exists():
+        data = Data(train=source, train_images=0, channels=channels, height=height, width=width, classes=0)
+        write_prototxt(folder / "deploy.prototxt", deploy_net(inputs.net, data))
+    path = folder / "preprocess.yaml"
+    own = Preprocess(channels=channels, color="bgr" if channels == 3 else "gray", width=width, height=height)
+    contract = Preprocess.read(path) if path.exists() else own
+    stated = _stated(layer, channels, contract, inputs)
+    if not path.exists() or stated:
+        contract.model_copy(update=stated).write(path)
+
+
+def _stated(layer: Any, channels: int, contract: Preprocess, inputs: Inputs) -> dict[str, Any]:
+    """What the user's own data layer does otherwise than the LMDB's contract: prediction must do it, too."""
+    transform, means = layer.transform_param, list(layer.transform_param.mean_value)
     if transform.mean_file:
         means = read_mean(Path(transform.mean_file)).mean(axis=(1, 2)).tolist()
         inputs.warnings.append(f"{layer.name}: evaluation subtracts the mean per channel, not the mean image")
     means = means * channels if len(means) == 1 else means
-    path = folder / "preprocess.yaml"
-    own = Preprocess(channels=channels, color="bgr" if channels == 3 else "gray", width=width, height=height)
-    contract = Preprocess.read(path) if path.exists() else own
-    stated = {"mean_values": means, "mean_file": None, "scale": transform.scale}
     divides = contract.std_layer and std_layer.find(inputs.net) is not None
-    contract.model_copy(update={**stated, "std_layer": divides}).write(path)
+    here, there = [*means, transform.scale], [*contract.mean_values, contract.scale]
+    alike = len(here) == len(there) and np.allclose(here, there, rtol=1e-6) and not transform.mean_file
+    if alike and divides == contract.std_layer:
+        return {}
+    return {"mean_values": means, "mean_file": None, "scale": transform.scale, "std_layer": divides}
 
 
 def differences(run: RunDir, now: Inputs) -> list[str]:
