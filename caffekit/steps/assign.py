@@ -34,6 +34,7 @@ def assign_sides(labels: Ints, groups: Ints | None, shares: Sequence[float], see
         _fill(sides, classes[:, 0], wanted, random)
         return sides
     pieces = Pieces.of(classes, np.arange(len(classes)) if groups is None else groups)
+    wanted = np.column_stack([wanted, _sizes(len(classes), shares)])
     must = must_have(pieces.per_class(), shares)
     tries: list[tuple[tuple[int, int], Ints]] = []
     for number in range(TRIES if len(pieces.sizes) <= FEW else 1):
@@ -53,9 +54,13 @@ def _first(pieces: Pieces, wanted: Ints, weights: Floats, single_class: bool, ra
     left = _place(pieces, at, random.permutation(np.flatnonzero(~alone)), weights, wanted)
     if alone.any():
         single = np.full(int(alone.sum()), -1)
-        _fill(single, pieces.classes[pieces.starts[:-1][alone]], left, random)
+        _fill(single, pieces.classes[pieces.starts[:-1][alone]], left[:, :-1], random)
         at[alone] = single
     return at
+
+
+def _sizes(count: int, shares: Sequence[float]) -> Ints:
+    return quotas(np.array([count]), shares)[:, 0]
 
 
 def _numbered(labels: Ints) -> Ints:
@@ -79,7 +84,7 @@ def _place(pieces: Pieces, at: Ints, chosen: Ints, weights: Floats, wanted: Ints
     starts, classes, counts = (each.tolist() for each in (pieces.starts, pieces.classes, pieces.counts))
     found = []
     for piece in order.tolist():
-        mine = slice(starts[piece], starts[piece + 1])
+        mine = slice(starts[piece], starts[piece + 1] - 1)  # without the class of all
         have = list(zip(classes[mine], counts[mine], strict=True))
         side = _neediest(have, want, full)
         found.append(side)

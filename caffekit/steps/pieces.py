@@ -11,7 +11,10 @@ from caffekit.steps.quota import Ints
 
 @dataclass
 class Pieces:
-    """Groups of images. Piece p holds counts[e] images of classes[e] for e in starts[p] … starts[p+1]−1."""
+    """Groups of images. Piece p holds counts[e] images of classes[e] for e in starts[p] … starts[p+1]−1.
+
+    Its last entry is for a class that all images have: the sides' sizes are shared out like classes.
+    """
 
     of_image: Ints
     sizes: Ints
@@ -23,7 +26,8 @@ class Pieces:
     def of(cls, classes: Ints, groups: Ints) -> Pieces:
         """The pieces of images with these classes, (image, column), and groups (any numbers)."""
         of_image, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-        wide = int(classes.max()) + 1
+        wide = int(classes.max()) + 2
+        classes = np.column_stack([classes, np.full(len(classes), wide - 1)])
         keys, counts = np.unique(of_image[:, None] * wide + classes, return_counts=True)
         starts = np.searchsorted(keys, np.arange(len(sizes) + 1) * wide)
         return cls(of_image, sizes, starts, keys % wide, counts)

@@ -9,6 +9,7 @@ from caffekit.steps.pieces import Pieces
 from caffekit.steps.quota import Flags, Ints
 
 ROUNDS = 50
+VAIN = 1000  # moves that others have made needless, one after the other: then all are weighed anew
 SWAP_WORK = 4e8  # multiplications of one round of swaps; above it there are enough pieces to move
 
 
@@ -20,6 +21,8 @@ class Sides:
 
     def __init__(self, pieces: Pieces, at: Ints, wanted: Ints, must: Flags) -> None:
         self.pieces, self.at, self.must = pieces, at, must
+        self.weights = np.ones(wanted.shape[1], np.int64)
+        self.weights[-1] = 0  # the sides' sizes count only when the classes are settled
         owners = pieces.owners
         self.off = -wanted.astype(np.int64)
         np.add.at(self.off, (at[owners], pieces.classes), pieces.counts)
@@ -35,7 +38,15 @@ class Sides:
     def gain(self, piece: int, side: int) -> int:
         """By how much a move to `side` changes the sum of squares, halved; below 0 is better."""
         classes, counts = self.pieces.entries(piece)
-        return int((counts * (counts + self.off[side, classes] - self.off[self.at[piece], classes])).sum())
+        change = counts * (counts + self.off[side, classes] - self.off[self.at[piece], classes])
+        return int((change * self.weights[classes]).sum())
+
+    def leaves(self, here: Ints, there: Ints, counts: Ints, classes: Ints) -> Flags:
+        """Whether a class that is off by at most one on a side would be off by more."""
+        left: Flags = (np.abs(here) <= 1) & (np.abs(here - counts) > 1)
+        left |= (np.abs(there) <= 1) & (np.abs(there + counts) > 1)
+        left &= (classes < len(self.weights) - 1) & bool(self.weights[-1])
+        return left
 
     def move(self, piece: int, side: int) -> None:
         """Put the piece on another side."""
@@ -53,7 +64,8 @@ def settle(
 ) -> tuple[int, int]:
     """Change `at`, the side of each piece, until `must` (side, class) holds and nothing can be bettered.
 
-    How many of `must` cannot be held, and the sum of squares that is left: the smaller the better.
+    First the classes; then the sides' sizes, by moves that take no class from within one image of its share.
+    How many of `must` cannot be held, and the classes' sum of squares that is left: the smaller the better.
     """
     sides = Sides(pieces, at, wanted, must)
     _complete(sides)
@@ -64,7 +76,11 @@ def settle(
             moved += _swap_all(sides, random)
         if not moved:
             break
-    return int((must & (sides.held == 0)).sum()), int((sides.off**2).sum())
+    sides.weights[-1] = 1
+    for _ in range(ROUNDS):
+        if not _move_all(sides):
+            break
+    return int((must & (sides.held == 0)).sum()), int((sides.off[:, :-1] ** 2).sum())
 
 
 def _complete(sides: Sides) -> None:
@@ -79,24 +95,29 @@ def _complete(sides: Sides) -> None:
 
 def _move_all(sides: Sides) -> int:
     """Move every piece that is better off elsewhere, the best moves first; how many were moved."""
-    pieces, moved = sides.pieces, 0
+    pieces, moved, vain = sides.pieces, 0, 0
     owners = pieces.owners
     here = sides.off[sides.at[owners], pieces.classes]
-    gains = np.stack(
-        [
-            np.add.reduceat(pieces.counts * (pieces.counts + row[pieces.classes] - here), pieces.starts[:-1])
-            for row in sides.off
-        ]
-    )
+    weights = sides.weights[pieces.classes] * pieces.counts
+    gains = np.empty((len(sides.off), len(sides.at)), np.int64)
+    for side, row in enumerate(sides.off):
+        there = row[pieces.classes]
+        gains[side] = np.add.reduceat(weights * (pieces.counts + there - here), pieces.starts[:-1])
+        leaves = sides.leaves(here, there, pieces.counts, pieces.classes)
+        gains[side, owners[leaves]] = 0
     gains[sides.at, np.arange(len(sides.at))] = 0
     best = gains.min(0)
     better = np.flatnonzero(best < 0)
     for piece in better[np.argsort(best[better], kind="stable")].tolist():
         others = [side for side in range(len(gains)) if side != sides.at[piece]]
         gain, side = min((sides.gain(piece, side), side) for side in others)
-        if gain < 0 and sides.may_leave(piece):
+        classes, counts = pieces.entries(piece)
+        before, after = sides.off[sides.at[piece], classes], sides.off[side, classes]
+        if gain < 0 and sides.may_leave(piece) and not sides.leaves(before, after, counts, classes).any():
             sides.move(piece, side)
-            moved += 1
+            moved, vain = moved + 1, 0
+        elif (vain := vain + 1) == VAIN:
+            break
     return moved
 
 
@@ -104,7 +125,7 @@ def _swap_all(sides: Sides, random: np.random.Generator) -> int:
     """Let pieces change places where that is better for both sides together; how many did."""
     pieces, moved = sides.pieces, 0
     table: NDArray[np.float64] = np.zeros((len(sides.at), sides.off.shape[1]))
-    table[pieces.owners, pieces.classes] = pieces.counts
+    table[pieces.owners, pieces.classes] = pieces.counts * sides.weights[pieces.classes]
     squares = (table**2).sum(1)
     for piece in random.permutation(len(sides.at)).tolist():
         here = sides.at[piece]

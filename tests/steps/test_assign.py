@@ -59,6 +59,13 @@ def test_a_class_of_large_groups_is_on_every_side() -> None:
     assert (assign_sides(labels, groups, [0.9, 0.1], 0) == 0).all()
 
 
+def test_a_side_keeps_its_size_where_no_class_has_a_group_small_enough() -> None:
+    """Three groups of 10 in each of 60 classes: 18 classes give one to validation, the others none."""
+    labels, groups = np.repeat(np.arange(60), 30), np.arange(1800) // 10
+    found = table(labels, assign_sides(labels, groups, [0.9, 0.1], 0), 2)
+    assert found[1].sum() == 180 and found[1].max() == 10
+
+
 def test_folds_of_groups_are_even() -> None:
     labels = np.repeat(np.arange(40), 30)
     groups = np.arange(1200) // 3
