@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import caffekit.pycaffe as caffe
+from caffekit.formats.caffe_pb2 import Datum
 from caffekit.formats.datum import image_datum
 from caffekit.formats.lmdb_store import write_lmdb
 from caffekit.pycaffe.mode import set_solver_count, set_solver_rank
@@ -96,6 +97,18 @@ def test_image_files_are_changed_as_well(tmp_path: Path) -> None:
     n = net(tmp_path, f"image_data_param {{ {source} }}")
     n.forward()
     np.testing.assert_array_equal(n.blobs["data"].data[1], expected(1))
+
+
+def test_records_of_labels_stay_as_they_are(tmp_path: Path) -> None:
+    """Several or float labels stand in an LMDB of their own, one 1x1 record beside each image."""
+    records = [
+        (b"%d" % i, Datum(channels=4, height=1, width=1, float_data=[i, 0.5, -2, 7]).SerializeToString())
+        for i in range(RECORDS)
+    ]
+    write_lmdb(tmp_path / "labels", records)
+    n = net(tmp_path, f'data_param {{ source: "{tmp_path / "labels"}" batch_size: 3 backend: LMDB }}')
+    n.forward()
+    assert n.blobs["data"].data[2].ravel().tolist() == [2, 0.5, -2, 7]
 
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:

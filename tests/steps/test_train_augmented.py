@@ -17,6 +17,7 @@ from caffekit.formats.prototxt import read_net
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.runs import read_events
+from caffekit.steps.run import plan
 from caffekit.steps.train import train
 from caffekit.transforms import augment_image, random_for
 
@@ -111,3 +112,12 @@ def test_nothing_to_change_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the section augment changes nothing"):
         train(settings, Options(quiet=True), solver=make(tmp_path), run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_chain_trains_again_only_if_it_uses_what_changed() -> None:
+    def stage(*overrides: str) -> Any:
+        settings = load_settings(None, ("data.root=x", *overrides))
+        return next(stage for stage in plan(settings) if stage.name == "train").fingerprint(0, "")
+
+    assert stage("augment.rotate=5") == stage("augment.rotate=6")
+    assert stage("augment.rotate=5", ASKED[0]) != stage("augment.rotate=6", ASKED[0])

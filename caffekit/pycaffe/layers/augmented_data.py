@@ -66,6 +66,8 @@ class _Augmented:
 
     def _load(self, load: Load, number: int) -> tuple[Image, float]:
         planes, label = load()
+        if planes.shape[1:] == (1, 1):  # labels kept as records, beside the images'
+            return planes, label
         check(planes)
         image = np.ascontiguousarray(planes.transpose(1, 2, 0))
         changed = augment_image(image, random_for(self.seed, "", number), self.changes)
