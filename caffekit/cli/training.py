@@ -24,7 +24,9 @@ def _devices(call: Call, gpu: str | None, cpu: bool, **train: Any) -> dict[str, 
 ENGINE = [
     click.option("--engine", type=click.Choice(["embedded", "bvlc"]), help="Engine.  [default: embedded]"),
     click.option(
-        "--gpu", "-gpu", metavar="N[,N]|all",
+        "--gpu",
+        "-gpu",
+        metavar="N[,N]|all",
         help="GPU, or several to train on together.  [default: the first, else the CPU]",
     ),
     click.option("--cpu", is_flag=True, help="Use the CPU."),
@@ -45,9 +47,9 @@ def engine_options(body: Any) -> Any:
 @click.option("--weights", "-weights", multiple=True, help="Model to start from (repeatable; commas).")
 @click.option("--resume", "-snapshot", metavar="auto|FILE", help="Go on, from the newest or this snapshot.")
 @click.option("--run-dir", type=PATH, help="Where everything goes.  [default: runs/NAME]")
+@click.option("--augment", is_flag=True, default=None, help="Change images anew each time (section augment).")
 @click.option("--max-iter", type=click.IntRange(min=0), help="Iterations in all.")
 @click.option("--max-hours", type=float, help="Pause after this time (exit 9), to be resumed.")
-@click.option("--augment", is_flag=True, default=None, help="Change images anew each time (section augment).")
 @click.option("--no-recover", is_flag=True, help="End at a divergence (exit 5) instead of repairing it.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="Attempts in all.  [default: 5]")
 def train(call: Call, solver: Path | None, **given: Any) -> Report:
