@@ -184,7 +184,9 @@ def _read_csv(
         hint = "this command needs one class per image: leave the other label columns out"
         raise DataError(f"{path}: several labels per image ({', '.join(table.labels)})", hint)
     cells = table.column(table.labels[0])
-    if several and (len(table.labels) > 1 or not all(cell.isdecimal() for cell in cells if is_finite(cell))):
+    if several and (
+        len(table.labels) > 1 or not all(cell.isdecimal() for cell in set(cells) if is_finite(cell))
+    ):
         labels, table.one_class = [0] * len(cells), False
     else:
         labels, classes = class_ids(path, cells, classes)
