@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from caffekit.config.schema import SplitSettings
 from caffekit.errors import DataError, UsageError, os_errors
 from caffekit.formats.image_list import ImageList
 from caffekit.steps.copies import inside
@@ -53,6 +54,17 @@ def read_groups(images: ImageList, source: Path, rules: Sequence[str]) -> Groups
             )
         numbered.append(_numbers(keys))
     return Groups(numbered[0] if len(numbered) == 1 else _joined(numbered), warnings)
+
+
+def rules_of(settings: SplitSettings) -> list[str]:
+    """The rules that `settings` name, one or several."""
+    rules = settings.group_by or []
+    return [rules] if isinstance(rules, str) else rules
+
+
+def group_files(settings: SplitSettings) -> list[Path]:
+    """The CSV files that the rules read."""
+    return [Path(rule.removeprefix("csv:")) for rule in rules_of(settings) if rule.startswith("csv:")]
 
 
 def duplicates_beside(source: Path) -> Path | None:

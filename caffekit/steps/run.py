@@ -20,6 +20,7 @@ from caffekit.steps.clean import clean
 from caffekit.steps.diagnose_nan import diagnose_nan
 from caffekit.steps.evaluate import evaluate
 from caffekit.steps.gen_lmdb import gen_lmdb
+from caffekit.steps.groups import group_files
 from caffekit.steps.split import split
 from caffekit.steps.train import train
 
@@ -148,7 +149,7 @@ def plan(settings: Settings) -> list[Stage]:
     clean_list = home / "clean" / "clean.txt"
     stages = [
         _stage("clean", clean, home, source, "clean", cleaning, cleaning.benchmark),
-        _stage("split", split, home, clean_list, "split", settings.split),
+        _stage("split", split, home, clean_list, "split", settings.split, group_files(settings.split)),
     ]
     last = home / "split" / "train.txt"
     if settings.balance.method:

@@ -16,7 +16,7 @@ from caffekit.formats.image_list import ImageList, read_source, relative_root, w
 from caffekit.options import Options
 from caffekit.report import Report, dumps
 from caffekit.steps.assign import assign_sides
-from caffekit.steps.groups import Groups, duplicates_beside, read_groups
+from caffekit.steps.groups import Groups, duplicates_beside, read_groups, rules_of
 from caffekit.steps.quota import Flags, Ints
 from caffekit.steps.strata import Strata, strata_of
 
@@ -41,7 +41,7 @@ def split(
     names, shares = _sides(settings)
     images = _read(source, root)
     strata = strata_of(images)
-    rules = [settings.group_by] if isinstance(settings.group_by, str) else settings.group_by or []
+    rules = rules_of(settings)
     groups = read_groups(images, source, rules)
     numbers = groups.numbers if groups else None
     sides = assign_sides(strata.numbers, numbers, shares, options.seed)
@@ -53,10 +53,8 @@ def split(
         report.warnings.append(f"{found} names duplicates: --group-by duplicates keeps them on one side")
     counts = ", ".join(f"{name} {mask.sum()}" for name, mask in parts.items())
     report.lines = [f"{'would write' if options.dry_run else 'wrote'} lists to {out}: {counts}"]
-    if images.table is None or images.table.one_class:
-        report.next = f"caffekit gen-lmdb {out / next(iter(parts))}.txt -o train_lmdb"
-    else:
-        report.next = f"caffekit gen-lmdb {out / next(iter(parts))}.csv -o train_lmdb"
+    kind = "txt" if images.table is None or images.table.one_class else "csv"
+    report.next = f"caffekit gen-lmdb {out / next(iter(parts))}.{kind} -o train_lmdb"
     if not options.dry_run:
         _write(images, out, parts, report, options.overwrite)
     return report

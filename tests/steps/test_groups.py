@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from caffekit.config.schema import SplitSettings
 from caffekit.errors import CaffekitError, DataError, UsageError
 from caffekit.formats.csv_list import Table
 from caffekit.formats.image_list import ImageList, Item
-from caffekit.steps.groups import read_groups
+from caffekit.steps.groups import group_files, read_groups
 
 PATHS = ["a/ann_1.jpg", "a/ann_2.jpg", "b/ann_3.jpg", "b/bob_1.jpg", "b/x.jpg"]
 
@@ -47,6 +48,13 @@ def test_images_that_no_rule_names_are_counted(tmp_path: Path) -> None:
         "--group-by regex:ann fits 3 of 5 images; the others, such as b/bob_1.jpg, are each on their own"
     ]
     assert read_groups(images(), tmp_path / "clean.txt", []) is None
+
+
+def test_the_files_that_rules_read() -> None:
+    """A pipeline splits anew when one of them has changed."""
+    assert group_files(SplitSettings(group_by=["folder", "csv:a/b.csv"])) == [Path("a/b.csv")]
+    assert group_files(SplitSettings(group_by="csv:c.csv")) == [Path("c.csv")]
+    assert group_files(SplitSettings()) == []
 
 
 def test_a_column_of_the_list_itself(tmp_path: Path) -> None:
