@@ -32,9 +32,7 @@ def find_engine(name: str, caffe_python: Path | str | None = None, precision: st
     if name == "embedded":
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
         command = (sys.executable, "-P", "-m", "caffekit.engines.embedded_child")
-        # Threads that spin while they wait made a LeNet five times slower on a machine with other work.
-        policy = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
-        env = {"PYTHONPATH": path, "OMP_WAIT_POLICY": policy, "CAFFEKIT_PRECISION": precision}
+        env = {"PYTHONPATH": path, "CAFFEKIT_PRECISION": precision}
         return Engine(name, command, __version__, sys.executable, env)
     if name != "bvlc":
         raise UsageError(f"unknown engine {name!r}", "the engines are embedded and bvlc")
