@@ -68,6 +68,8 @@ def test_threads_end_with_the_prefetcher() -> None:
     del made
     gc.collect()
     for thread in new:
+        while thread.ident is None:  # enumerate() knows threads that are about to start, too
+            time.sleep(0.01)
         thread.join(5)
         assert not thread.is_alive()
 
