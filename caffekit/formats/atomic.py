@@ -62,7 +62,9 @@ def atomic_dir(path: Path, overwrite: bool = False) -> Iterator[Path]:
 def sweep(path: Path) -> None:
     """Remove what killed processes left of writing `path`: a living one's work, and an only copy, stay."""
     kinds = ["tmp", "old"] if path.exists() else ["tmp"]
-    for left in [each for kind in kinds for each in path.parent.glob(f".{path.name}.{kind}-*")]:
+    # With two dots: what was left of writing a temporary file atomically.
+    patterns = [f"{dots}{path.name}.{kind}-*" for kind in kinds for dots in (".", "..")]
+    for left in [each for pattern in patterns for each in path.parent.glob(pattern)]:
         pid = left.name.rpartition("-")[2]
         if pid.isdigit() and not _is_running(int(pid)):
             remove(left)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from caffekit.errors import EnvironmentProblem, UsageError, os_errors
-from caffekit.formats.atomic import atomic_dir, atomic_file, write_text
+from caffekit.formats.atomic import atomic_dir, atomic_file, sweep, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -87,3 +87,10 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     with atomic_dir(tmp_path / "d") as temporary:
         (temporary / "whole").touch()
     assert names(tmp_path) == [living.name, "d"]
+
+
+def test_what_is_left_of_a_temporary_files_own_writing_goes_too(tmp_path: Path) -> None:
+    left = tmp_path / "..a.txt.tmp-999999999.tmp-999999999"
+    left.write_text("x")
+    sweep(tmp_path / "a.txt")
+    assert not left.exists()
