@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from caffekit.errors import CaffekitError
 from caffekit.pycaffe.mode import (
     set_device,
     set_mode_gpu,
@@ -22,6 +23,7 @@ from caffekit.pycaffe.mode import (
     set_solver_rank,
 )
 from caffekit.pycaffe.nccl import NCCL
+from caffekit.pycaffe.solver import Solver
 from caffekit.pycaffe.solvers import get_solver
 
 
@@ -58,15 +60,25 @@ def main() -> None:
     parser.add_argument("--weights", help="a .caffemodel to start from")
     parser.add_argument("--cpu", action="store_true", help="do not use GPUs")
     given = parser.parse_args()
-    join(given.cpu)
+    try:
+        join(given.cpu)
+        solver = _solver(given)
+    except CaffekitError as error:
+        parser.exit(error.exit_code, f"error: {error}\n")
+    except (RuntimeError, ValueError) as error:
+        parser.exit(2, f"error: {error}\n")
+    together(solver)
+    solver.solve()
+
+
+def _solver(given: argparse.Namespace) -> Solver:
     solver = get_solver(given.solver)
     if given.weights:
         for net in (solver.net, *solver.test_nets):
             net.copy_from(given.weights)
     if given.snapshot:
         solver.restore(given.snapshot)
-    together(solver)
-    solver.solve()
+    return solver
 
 
 if __name__ == "__main__":

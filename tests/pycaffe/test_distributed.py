@@ -177,3 +177,12 @@ def test_outside_of_torchrun(
     solver = caffe.get_solver(str(write_solver(tmp_path / "s", database, 4)))
     with pytest.raises(RuntimeError, match="new_uid"):
         together(solver)
+
+
+def test_without_torchrun_the_command_says_so_in_a_line() -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+    command = [sys.executable, "-m", "caffekit.pycaffe.distributed", "nowhere.prototxt", "--cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: join: no RANK and WORLD_SIZE")
+    assert done.stderr.count("\n") == 1

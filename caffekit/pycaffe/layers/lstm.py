@@ -27,9 +27,8 @@ class LSTM(Recurrent):
 
     def fillers(self) -> list[Any]:
         param = self.layer_param.recurrent_param
-        static = len(self.layer_param.bottom) - 2 * param.expose_hidden == 3
         weight = param.weight_filler
-        return [weight, param.bias_filler, *[weight] * static, weight]
+        return [weight, param.bias_filler, *[weight] * self.has_static(), weight]
 
     def unroll(
         self,

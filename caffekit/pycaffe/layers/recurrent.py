@@ -32,6 +32,11 @@ class Recurrent(Layer):
         self.steps = bottom[0].shape[0]
         self.last: list[torch.Tensor] = []
 
+    def has_static(self) -> bool:
+        """Whether there is a bottom x_static."""
+        exposed = self.states if self.layer_param.recurrent_param.expose_hidden else 0
+        return len(self.layer_param.bottom) - exposed == 3
+
     def make_params(self, shapes: list[Shape]) -> None:
         """As in Caffe, where every time step is a layer that fills its copy before it shares the first's."""
         super().make_params(shapes)

@@ -25,8 +25,7 @@ class RNN(Recurrent):
     def fillers(self) -> list[Any]:
         param = self.layer_param.recurrent_param
         weight, bias = param.weight_filler, param.bias_filler
-        static = len(self.layer_param.bottom) - param.expose_hidden == 3
-        return [weight, bias, *[weight] * static, weight, weight, bias]
+        return [weight, bias, *[weight] * self.has_static(), weight, weight, bias]
 
     def unroll(
         self,
