@@ -1,6 +1,6 @@
 """Does the data path keep up? A net trained from an LMDB against the same net trained on synthetic data.
 
-bench_data.py [NET [STEPS]]     NET: a name in bench_nets (caffenet); prints one line of JSON
+data_path.py [NET [STEPS]]     NET: a name in nets (caffenet); prints one line of JSON
 
 {"synthetic": images/s, "lmdb": images/s, "ratio": lmdb / synthetic, "cpu_ratio": the same of processor time,
 "loading": images/s of the data path alone}
@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import bench_nets
 import cv2
+import nets
 import numpy as np
 
 RECORDS, SIDE, TURN = 256, 256, 4
@@ -40,20 +40,20 @@ def make_data(folder: Path, name: str) -> str:
     from caffekit.formats.images import encode
     from caffekit.formats.lmdb_store import write_lmdb
 
-    channels, crop, _ = bench_nets.shape(name)
+    channels, crop, _ = nets.shape(name)
     small = crop < SMALL
     side = crop if small else SIDE
     random, records = np.random.RandomState(0), []
     for i in range(RECORDS):
         rough = random.randint(0, 256, (side // 4, side // 4, channels)).astype(np.uint8)
         image = cv2.resize(rough, (side, side), interpolation=cv2.INTER_CUBIC).reshape(side, side, channels)
-        label = i % bench_nets.CLASSES.get(name, 1000)
+        label = i % nets.CLASSES.get(name, 1000)
         datum = image_datum(image, label) if small else encoded_datum(encode(image, "jpg", 90), label)
         records.append((b"%08d" % i, datum.SerializeToString()))
     write_lmdb(folder / "db", records)
     write_mean(folder / "mean.binaryproto", np.full((channels, side, side), 120, np.float32))
     transform = TRANSFORM[small].format(crop=crop, folder=folder)
-    return DATA.format(transform=transform, folder=folder, batch=bench_nets.NETS[name])
+    return DATA.format(transform=transform, folder=folder, batch=nets.NETS[name])
 
 
 def solver(folder: Path, kind: str, net: str, classes: int) -> Callable[[], object]:
@@ -62,7 +62,7 @@ def solver(folder: Path, kind: str, net: str, classes: int) -> Callable[[], obje
 
     (folder / f"{kind}.prototxt").write_text(net)
     path = folder / f"{kind}_solver.prototxt"
-    path.write_text(bench_nets.SOLVER.format(net=folder / f"{kind}.prototxt"))
+    path.write_text(nets.SOLVER.format(net=folder / f"{kind}.prototxt"))
     made = caffe.SGDSolver(str(path))
     if "input_param" in net:
         random, blobs = np.random.RandomState(0), made.net.blobs
@@ -88,14 +88,14 @@ def loading(folder: Path, data: str, batch: int, seconds: float = 3) -> float:
 
 def measure(name: str = "caffenet", steps: int = 40) -> dict[str, float]:
     """The speeds and ratios with `steps` iterations of each training."""
-    batch, classes = bench_nets.NETS[name], bench_nets.CLASSES.get(name, 1000)
+    batch, classes = nets.NETS[name], nets.CLASSES.get(name, 1000)
     with tempfile.TemporaryDirectory() as at:
         folder = Path(at)
-        data, text = make_data(folder, name), bench_nets.prototxt(name)
+        data, text = make_data(folder, name), nets.prototxt(name)
         alone = loading(folder, data, batch)
         rest = "\n".join(line for line in text.splitlines() if 'type: "Input"' not in line)
-        nets = {"synthetic": text, "lmdb": data + rest}
-        trainings = {kind: solver(folder, kind, net, classes) for kind, net in nets.items()}
+        texts = {"synthetic": text, "lmdb": data + rest}
+        trainings = {kind: solver(folder, kind, net, classes) for kind, net in texts.items()}
         turns = [
             {kind: turn(step) for kind, step in trainings.items()} for _ in range(0, steps + TURN, TURN)
         ][1:]

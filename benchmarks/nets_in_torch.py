@@ -1,4 +1,4 @@
-"""The nets of bench_nets written by hand in plain PyTorch, as one would: nn.Module, autograd, torch.optim."""
+"""The nets of nets.py written by hand in plain PyTorch, as one would: nn.Module, autograd, torch.optim."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from bench_nets import INCEPTIONS
+from nets import INCEPTIONS
 from torch import nn
 
 

@@ -1,6 +1,6 @@
 """Train one net on synthetic data in a process of its own; `scripts/bench` compares what this prints.
 
-bench_train.py ENGINE NET SECONDS     ENGINE: caffe (real), caffekit, torch; prints one line of JSON
+train_one.py ENGINE NET SECONDS     ENGINE: caffe (real), caffekit, torch; prints one line of JSON
 
 {"speed": images/s (the median of the iterations), "memory": MiB of peak memory above the bare import,
 "start": seconds from before the import to the end of the first iteration}
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-import bench_nets
+import nets
 import numpy as np
 
 
@@ -28,9 +28,9 @@ def peak() -> float:
 def batch(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels, the same for every engine."""
     random = np.random.RandomState(0)
-    n = bench_nets.NETS[name]
-    images = random.uniform(-1, 1, (n, *bench_nets.shape(name))).astype(np.float32)
-    return images, random.randint(0, bench_nets.CLASSES.get(name, 1000), n).astype(np.float32)
+    n = nets.NETS[name]
+    images = random.uniform(-1, 1, (n, *nets.shape(name))).astype(np.float32)
+    return images, random.randint(0, nets.CLASSES.get(name, 1000), n).astype(np.float32)
 
 
 def caffe_step(caffe: object, name: str):
@@ -38,9 +38,9 @@ def caffe_step(caffe: object, name: str):
     with tempfile.TemporaryDirectory() as folder:
         net, solver = os.path.join(folder, "net.prototxt"), os.path.join(folder, "solver.prototxt")
         with open(net, "w") as file:
-            file.write(bench_nets.prototxt(name))
+            file.write(nets.prototxt(name))
         with open(solver, "w") as file:
-            file.write(bench_nets.SOLVER.format(net=net))
+            file.write(nets.SOLVER.format(net=net))
         solver = caffe.SGDSolver(solver)
     images, labels = batch(name)
     solver.net.blobs["data"].data[...] = images
@@ -50,10 +50,10 @@ def caffe_step(caffe: object, name: str):
 
 def torch_step(torch: object, name: str):
     """A function that trains one iteration of the same net written by hand in PyTorch."""
-    import bench_torch
+    import nets_in_torch
 
     torch.manual_seed(0)
-    return bench_torch.stepper(name, *map(torch.from_numpy, batch(name)))
+    return nets_in_torch.stepper(name, *map(torch.from_numpy, batch(name)))
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
         before = time.monotonic()
         step()
         times.append(time.monotonic() - before)
-    speed = bench_nets.NETS[name] / sorted(times)[len(times) // 2]
+    speed = nets.NETS[name] / sorted(times)[len(times) // 2]
     print(json.dumps({"speed": speed, "memory": peak() - bare, "start": started}))
 
 
