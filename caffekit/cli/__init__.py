@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from caffekit import __version__
-from caffekit.cli import chain, data, nets, training
+from caffekit.cli import chain, data, models, nets, training
 from caffekit.cli.common import Group
 
 
@@ -23,6 +23,6 @@ def main() -> None:
     """
 
 
-for module in (data, nets, training, chain):
+for module in (data, nets, models, training, chain):
     for each in module.COMMANDS:
         main.add_command(each)

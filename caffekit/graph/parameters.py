@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from caffekit.errors import FormatError
 from caffekit.graph.axes import Shape
-from caffekit.graph.shapes import walk_shapes
+from caffekit.graph.shapes import Step, layer_shapes, walk_shapes
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,46 @@ def layer_costs(net: Any, inputs: Mapping[str, Shape] | None = None) -> list[Cos
     A parameter that several layers share by name counts at the first. Batch and all, multiply-adds are those
     of convolutions, inner products and recurrent layers; what is elementwise counts nothing.
     """
+    return _costs(walk_shapes(net, inputs))
+
+
+def known_costs(net: Any, inputs: Mapping[str, Shape]) -> list[tuple[Cost, str]]:
+    """The cost of every layer as far as it is known, and why it is not: for nets with layers not known here.
+
+    Unlike layer_costs this goes past unknown types and blobs whose shapes no prototxt tells: those have no
+    `tops` and `params`, and count nothing.
+    """
+    steps, reasons = [], []
+    blobs = dict(inputs)
+    for layer in net.layer:
+        reason = ""
+        shapes: tuple[list[Shape], list[Shape]] = ([], [])
+        if not layer.bottom and all(top in inputs for top in layer.top):
+            shapes = ([inputs[top] for top in layer.top], [])
+        elif all(bottom in blobs for bottom in layer.bottom):
+            try:
+                shapes = layer_shapes(layer, [blobs[bottom] for bottom in layer.bottom])
+            except FormatError as error:
+                reason = error.message
+        else:
+            reason = "what enters it is not known"
+        blobs |= zip(layer.top, shapes[0], strict=False)
+        steps.append(Step(layer, [blobs.get(bottom, ()) for bottom in layer.bottom], *shapes))
+        reasons.append(reason)
+    return list(zip(_costs(steps), reasons, strict=True))
+
+
+def _costs(steps: Iterable[Step]) -> list[Cost]:
     seen: set[str] = set()
     costs = []
-    for layer, bottoms, tops, params in walk_shapes(net, inputs):
+    for layer, bottoms, tops, params in steps:
         own = 0
         for i, shape in enumerate(params):
             name = layer.param[i].name if i < len(layer.param) else ""
             own += 0 if name in seen else math.prod(shape)
             seen |= {name} if name else set()
-        costs.append(Cost(layer.name, layer.type, tops, params, own, _macs(layer, bottoms, tops, params)))
+        macs = _macs(layer, bottoms, tops, params) if tops else 0
+        costs.append(Cost(layer.name, layer.type, tops, params, own, macs))
     return costs
 
 
