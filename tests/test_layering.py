@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "caffekit"
 
 FLOORS = [
-    {"errors", "report", "options"},
+    {"errors", "report", "options", "memory"},
     {"config", "formats"},
     {"graph", "transforms"},
     {"checks", "netgen", "pycaffe"},

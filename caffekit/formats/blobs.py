@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import BlobProto
+from caffekit.formats.wire import read_varint, varint
 
 _FIELDS = BlobProto.DESCRIPTOR.fields_by_name
 DATA, DIFF = _FIELDS["data"].number, _FIELDS["diff"].number
@@ -57,7 +58,7 @@ def to_blob(array: NDArray[Any], diff: NDArray[Any] | None = None, blob: Any = N
     for number, values in ((DATA, array), (DIFF, diff)):
         if values is not None and np.size(values):
             raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
-            blob.MergeFromString(_varint(number << 3 | BYTES) + _varint(len(raw)) + raw)
+            blob.MergeFromString(varint(number << 3 | BYTES) + varint(len(raw)) + raw)
     return blob
 
 
@@ -76,31 +77,14 @@ def _packed(raw: memoryview) -> Iterator[tuple[int, memoryview]]:
     """The length-delimited fields of a message that protobuf itself has just written."""
     at = 0
     while at < len(raw):
-        tag, at = _read_varint(raw, at)
+        tag, at = read_varint(raw, at)
         size = {0: 0, 1: 8, 5: 4}.get(tag & 7)
         if size is None:
-            size, at = _read_varint(raw, at)
+            size, at = read_varint(raw, at)
             yield tag >> 3, raw[at : at + size]
         elif not size:
-            _, at = _read_varint(raw, at)
+            _, at = read_varint(raw, at)
         at += size
-
-
-def _read_varint(raw: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
-        if byte < 128:
-            return value, at
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -13,6 +13,11 @@ from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import Datum
 from caffekit.formats.image_header import sniff, stated_size
 from caffekit.formats.images import MAX_PIXELS
+from caffekit.formats.wire import read_varint, varint
+
+# Tags of a Datum's fields on the wire: data; channels, height, width, label and encoded.
+_DATA = b"\x22"
+_VARINTS = {0x08, 0x10, 0x18, 0x28, 0x38}
 
 
 def datum_array(datum: Any, name: str = "datum", flag: int = cv2.IMREAD_UNCHANGED) -> NDArray[Any]:
@@ -46,14 +51,48 @@ def parse_datum(value: bytes, name: str = "datum") -> Any:
 
 def image_datum(image: NDArray[np.uint8], label: int) -> Any:
     """A Datum with the pixels of `image` (uint8 HWC), field by field as convert_imageset fills it."""
+    return Datum.FromString(image_record(image, label))
+
+
+def image_record(image: NDArray[np.uint8], label: int) -> bytes:
+    """The bytes of a Datum with the pixels of `image` (uint8 HWC), as convert_imageset writes them."""
     height, width, channels = image.shape
-    data = np.ascontiguousarray(image.transpose(2, 0, 1)).tobytes()
-    return Datum(channels=channels, height=height, width=width, data=data, label=label, encoded=False)
+    planes = np.empty((channels, height, width), np.uint8)
+    cv2.split(image, list(planes))
+    # Put together here: protobuf would copy the pixels three times.
+    head = Datum(channels=channels, height=height, width=width).SerializeToString()
+    tail = Datum(label=label, encoded=False).SerializeToString()
+    return b"".join((head, _DATA, varint(planes.size), planes.data, tail))
 
 
 def encoded_datum(data: bytes, label: int) -> Any:
     """A Datum with an encoded image file; like convert_imageset's it does not repeat the shape."""
     return Datum(data=data, label=label, encoded=True)
+
+
+def record_planes(value: bytes | memoryview) -> NDArray[np.uint8] | None:
+    """The pixels in a Datum's bytes, CHW, seen where they are; None where there are none, or other fields.
+
+    What is None here is for parse_datum and datum_array.
+    """
+    fields: dict[int, int] = {}
+    pixels = value[:0]
+    at = 0
+    try:
+        while at < len(value):
+            tag, (number, at) = value[at], read_varint(value, at + 1)
+            if tag == _DATA[0]:
+                pixels, at = memoryview(value)[at : at + number], at + number
+            elif tag in _VARINTS:
+                fields[tag] = number
+            else:
+                return None
+    except (IndexError, ValueError):
+        return None
+    shape = (fields.get(0x08, 0), fields.get(0x10, 0), fields.get(0x18, 0))
+    if fields.get(0x38) or not pixels or len(pixels) != math.prod(shape):
+        return None
+    return np.frombuffer(pixels, np.uint8).reshape(shape)
 
 
 def decode_planes(data: bytes, name: str, flag: int) -> NDArray[np.uint8]:

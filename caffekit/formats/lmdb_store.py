@@ -8,7 +8,8 @@ import struct
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,9 +21,11 @@ from caffekit.errors import DataError, EnvironmentProblem, FormatError
 Record = tuple[bytes, bytes]
 
 MAGIC = struct.pack("<I", 0xBEEFC0DE)
-FIRST_MAP = 64 << 20  # the map doubles when it is full
-BATCH_BYTES = 32 << 20
+FIRST_MAP = 64 << 20  # the map doubles when it is nearly full
+BATCH_BYTES = 4 << 20  # a transaction's pages wait in memory: few enough for the processor's cache
 BATCH_RECORDS = 1000
+SYNC_BYTES = 64 << 20
+SPARE_PAGES = 64  # what a transaction needs besides its records: changed pages of the tree are new ones
 _SPACE = "free some space, or choose another place"
 
 # A process may open one database only once: train and test nets share the environment.
@@ -73,6 +76,12 @@ class LmdbReader:
                 yield cursor.item()
                 found = all(cursor.next() for _ in range(step))
 
+    @contextmanager
+    def views(self) -> Iterator[Iterator[tuple[memoryview, memoryview]]]:
+        """All (key, value) in key order, not copied: they may be looked at within the context only."""
+        with _lmdb_errors(self.path, "reading"), self._env.begin(buffers=True) as txn, txn.cursor() as cursor:
+            yield cursor.iternext() if cursor.first() else iter(())
+
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
         with _lmdb_errors(self.path, "reading"), self._env.begin() as txn:
@@ -99,6 +108,7 @@ class LmdbReader:
 class LmdbWriter:
     """A new LMDB in the folder `path`. Keys must come in ascending byte order. Synced to disk at the end.
 
+    The disk writes in the background what is there already, so that the end does not wait for all of it.
     EnvironmentProblem (exit 7) when the disk is full; messages call the database `name` (default: `path`).
     """
 
@@ -106,43 +116,84 @@ class LmdbWriter:
         self.path, self.name = Path(path), name or Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.count = 0
-        self._batch: list[Record] = []
+        self._pending = 0  # records in the open transaction
         self._bytes = 0
-        with _lmdb_errors(self.path, "writing", self.name):
+        self._txn: Any = None
+        self._room = 0  # bytes that surely fit into the map, within the open transaction
+        self._unsynced = 0
+        self._syncing: Future[None] | None = None
+        self._background = ThreadPoolExecutor(1, "lmdb-sync")
+        with self._errors():
             self._env: Any = lmdb.open(str(self.path), map_size=FIRST_MAP, sync=False, metasync=False)
+            self._page: int = self._env.stat()["psize"]
 
-    def put(self, key: bytes, value: bytes) -> None:
+    def put(self, key: bytes, value: bytes | memoryview) -> None:
         """Add a record."""
-        self._batch.append((key, value))
+        needed = len(value) + 3 * self._page  # its pages, the last one half empty, and their place
+        with self._errors():
+            if self._txn is None or needed > self._room:
+                self._flush()
+                self._begin(needed)
+            if not self._txn.put(key, value, append=True):
+                raise ValueError(f"{self.path}: keys must ascend; got {key!r}")
+        self._pending += 1
         self._bytes += len(value)
-        if self._bytes >= BATCH_BYTES or len(self._batch) >= BATCH_RECORDS:
+        self._room -= needed
+        if self._bytes >= BATCH_BYTES or self._pending >= BATCH_RECORDS:
             self._flush()
 
-    def _flush(self) -> None:
-        while self._batch:
-            try:
-                self._commit()
-            except lmdb.MapFullError:
-                self._env.set_mapsize(2 * self._env.info()["map_size"])
+    def _begin(self, needed: int) -> None:
+        """Open a transaction for at least `needed` bytes; where they do not fit, the map grows first."""
+        info = self._env.info()
+        size, used = info["map_size"], self._page * (info["last_pgno"] + 1 + SPARE_PAGES)
+        while size - used < max(needed, 2 * BATCH_BYTES):
+            size *= 2
+        if size != info["map_size"]:
+            self._env.set_mapsize(size)
+        self._room = size - used
+        self._txn = self._env.begin(write=True)
 
-    def _commit(self) -> None:
-        with _lmdb_errors(self.path, "writing", self.name), self._env.begin(write=True) as txn:
-            _, added = txn.cursor().putmulti(self._batch, append=True)
-            if added != len(self._batch):
-                raise ValueError(f"{self.path}: keys must ascend; got {self._batch[added][0]!r}")
-        self.count += len(self._batch)
-        self._batch, self._bytes = [], 0
+    def _flush(self) -> None:
+        """Commit what was put, and let the disk begin with it."""
+        if self._txn is None:
+            return
+        with self._errors():
+            txn, self._txn = self._txn, None
+            txn.commit()
+            self._unsynced += self._bytes
+            if self._unsynced >= SYNC_BYTES and (self._syncing is None or self._syncing.done()):
+                self._wait()
+                self._unsynced = 0
+                self._syncing = self._background.submit(self._env.sync, True)
+        self.count += self._pending
+        self._pending = self._bytes = 0
+
+    def _wait(self) -> None:
+        """Wait for the disk; what went wrong there is raised here."""
+        if self._syncing is not None:
+            self._syncing.result()
 
     def close(self) -> None:
         """Write what is left and sync."""
         try:
             self._flush()
-            with _lmdb_errors(self.path, "writing", self.name):
+            with self._errors():
+                self._wait()
                 self._env.sync(True)
         finally:
-            self._env.close()
+            self._abandon()
         # Caffe opens read-only and without it; a left-over lock file names readers of another place.
         (self.path / "lock.mdb").unlink(missing_ok=True)
+
+    def _abandon(self) -> None:
+        if self._txn is not None:
+            self._txn.abort()
+            self._txn = None
+        self._background.shutdown()
+        self._env.close()
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return _lmdb_errors(self.path, "writing", self.name)
 
     def __enter__(self) -> LmdbWriter:
         return self
@@ -151,7 +202,7 @@ class LmdbWriter:
         if kind is None:
             self.close()
         else:
-            self._env.close()
+            self._abandon()
 
 
 def write_lmdb(path: Path, records: Iterable[Record]) -> int:
@@ -194,8 +245,6 @@ def _refuse_truncated(env: Any, data: Path, path: Path) -> None:
 def _lmdb_errors(path: Path, doing: str, name: Path | None = None) -> Iterator[None]:
     try:
         yield
-    except lmdb.MapFullError:
-        raise
     except lmdb.Error as error:
         raise _as_ours(error, path, f"{doing} {name or path}") from error
 
@@ -219,7 +268,7 @@ def _as_ours(error: Exception, path: Path, what: str) -> Exception:
 def _is_full(path: Path) -> bool:
     """LMDB calls it an input/output error when only a part of its pages fitted on the disk."""
     disk = os.statvfs(path)
-    return disk.f_bavail * disk.f_frsize < BATCH_BYTES
+    return disk.f_bavail * disk.f_frsize < 2 * BATCH_BYTES
 
 
 def _is_32bit(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A look at a protobuf before it is parsed: small fields take hundreds of times their bytes in memory."""
+"""Protobuf on the wire, seen without parsing: small fields take hundreds of times their bytes in memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _count(data: memoryview, descriptor: Any, left: int) -> int:
     """How many fields are left of `left` after those in `data`; below 0, and done, once there are none."""
     at, end = 0, len(data)
     while at < end and left >= 0:
-        tag, at = _varint(data, at)
+        tag, at = read_varint(data, at)
         number, kind, left = tag >> 3, tag & 7, left - 1
         if kind == 0:
-            _, at = _varint(data, at)
+            _, at = read_varint(data, at)
         elif kind == 2:
-            size, at = _varint(data, at)
+            size, at = read_varint(data, at)
             field = descriptor.fields_by_number.get(number)
             inner = field.message_type if field else None
             if inner and inner.name not in WHOLE and at + size <= end:
@@ -43,7 +43,8 @@ def _count(data: memoryview, descriptor: Any, left: int) -> int:
     return left
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def read_varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    """The number at `at`, and where the next field begins. IndexError at the end, ValueError for none."""
     value = 0
     for shift in range(0, 70, 7):
         byte = data[at]
@@ -52,3 +53,12 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
     raise ValueError("a number of more than ten bytes")
+
+
+def varint(value: int) -> bytes:
+    """A number, not below 0, as it stands on the wire."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])

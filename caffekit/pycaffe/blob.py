@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caffekit.pycaffe.memory import keep_pages
+from caffekit.memory import keep_pages
 from caffekit.pycaffe.mode import device
 
 keep_pages()

@@ -8,7 +8,14 @@ import pytest
 
 from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import Datum
-from caffekit.formats.datum import datum_array, encoded_datum, image_datum, parse_datum
+from caffekit.formats.datum import (
+    datum_array,
+    encoded_datum,
+    image_datum,
+    image_record,
+    parse_datum,
+    record_planes,
+)
 
 IMAGE = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
@@ -17,8 +24,39 @@ def test_the_bytes_are_convert_imageset_s() -> None:
     """channels 3, height 2, width 4, data plane by plane, label 5, encoded false: all fields present."""
     planes = bytes([*range(0, 24, 3), *range(1, 24, 3), *range(2, 24, 3)])
     wire = b"\x08\x03\x10\x02\x18\x04\x22\x18" + planes + b"\x28\x05\x38\x00"
-    assert image_datum(IMAGE, 5).SerializeToString() == wire
+    assert image_record(IMAGE, 5) == image_datum(IMAGE, 5).SerializeToString() == wire
+    planes = record_planes(wire)
+    assert planes is not None and np.array_equal(planes, IMAGE.transpose(2, 0, 1))
     assert np.array_equal(datum_array(parse_datum(wire)), IMAGE.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("label", [-1, 0, 300])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (20, 30, 1), (2, 3, 9)])
+def test_records_as_protobuf_writes_them(shape: tuple[int, int, int], label: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = image.transpose(2, 0, 1).tobytes()
+    fields = {"channels": shape[2], "height": shape[0], "width": shape[1], "label": label, "encoded": False}
+    wire = Datum(data=data, **fields).SerializeToString()
+    assert image_record(image, label) == wire
+    planes = record_planes(memoryview(wire))
+    assert planes is not None and planes.shape == (shape[2], *shape[:2]) and planes.tobytes() == data
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"",
+        b"\x08",
+        image_record(IMAGE, 5)[:-8],
+        image_record(IMAGE, 5).replace(b"\x10\x02", b"\x10\x03"),
+        image_record(IMAGE, 5) + b"\xff" * 11,
+        encoded_datum(b"abc", 3).SerializeToString(),
+        Datum(channels=1, height=1, width=1, float_data=[0.5]).SerializeToString(),
+        Datum(channels=1, height=1, width=3, data=b"abc", encoded=True).SerializeToString(),
+    ],
+)
+def test_records_that_protobuf_must_read(wire: bytes) -> None:
+    assert record_planes(wire) is None
 
 
 def test_encoded_images_keep_their_channels() -> None:

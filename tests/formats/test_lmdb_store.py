@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,41 @@ def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
 
 def test_the_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lmdb_store, "FIRST_MAP", 1 << 16)
-    records = [(b"%04d" % i, b"x" * 5000) for i in range(300)]
-    write_lmdb(tmp_path / "db", records)
-    assert list(LmdbReader(tmp_path / "db").records()) == records
+    for size, count in ((5000, 300), (2050, 2500), (1, 2500), (20_000_000, 2)):
+        records = [(b"%0500d" % i, b"x" * size) for i in range(count)]
+        write_lmdb(tmp_path / f"{size}", records)
+        with LmdbReader(tmp_path / f"{size}") as reader, reader.views() as views:
+            assert list(views) == records
+
+
+def test_the_disk_writes_meanwhile_and_its_failure_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmdb_store, "SYNC_BYTES", 1000)
+    monkeypatch.setattr(lmdb_store, "BATCH_BYTES", 500)
+    assert write_lmdb(tmp_path / "db", RECORDS) == 2500
+    assert list(LmdbReader(tmp_path / "db").records()) == RECORDS
+    writer = LmdbWriter(tmp_path / "full")
+    writer._syncing = writer._background.submit(fail_to_sync)
+    with pytest.raises(EnvironmentProblem, match="writing .*full: .*No space left"):
+        writer.close()
+
+
+def fail_to_sync() -> None:
+    raise lmdb.Error(f"mdb_env_sync: {os.strerror(errno.ENOSPC)}")
+
+
+def test_after_an_error_the_open_transaction_is_dropped(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), LmdbWriter(tmp_path / "db") as writer:
+        writer.put(b"a", b"1")
+        raise KeyError
+    assert len(LmdbReader(tmp_path / "db")) == 0
+
+
+def test_views_of_an_empty_database(tmp_path: Path) -> None:
+    write_lmdb(tmp_path / "db", [])
+    with LmdbReader(tmp_path / "db").views() as views:
+        assert list(views) == []
 
 
 def test_two_readers_of_one_database_and_a_file_given_directly(tmp_path: Path) -> None:
@@ -99,14 +132,12 @@ def test_a_cut_file_is_refused_instead_of_killing_the_process(tmp_path: Path) ->
 def test_a_full_disk_is_an_environment_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    import os
-
     def fail(*_: object, **__: object) -> None:
         raise lmdb.Error(f"mdb_txn_commit: {os.strerror(code)}")
 
     writer = LmdbWriter(tmp_path / "tmp", tmp_path / "db")
-    monkeypatch.setattr(writer, "_env", type("Env", (), {"begin": fail, "close": lambda self: None})())
     writer.put(b"a", b"")
+    monkeypatch.setattr(writer, "_txn", type("Txn", (), {"commit": fail})())
     with pytest.raises(EnvironmentProblem, match=f"writing {tmp_path}/db: .*{os.strerror(code)}") as caught:
         writer.close()
     assert caught.value.exit_code == 7

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from caffekit.errors import CaffekitError, DataError, FormatError
-from caffekit.formats.blobs import _varint
 from caffekit.formats.caffe_pb2 import BlobProto, LayerParameter, NetParameter, SolverState
 from caffekit.formats.weights import (
     blob_array,
@@ -22,6 +21,7 @@ from caffekit.formats.weights import (
     write_caffemodel,
     write_solverstate,
 )
+from caffekit.formats.wire import varint
 
 VALUES = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7
 
@@ -188,7 +188,7 @@ def test_reading_needs_no_torch() -> None:
 
 def field(number: int, content: bytes) -> bytes:
     """A length-delimited field."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
+    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,6 @@ def test_damage_never_crashes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [2**31 - 1, 2**40, 2**63 - 1])
 def test_lengths_that_no_file_has(tmp_path: Path, size: int) -> None:
-    (tmp_path / "a.caffemodel").write_bytes(_varint(100 << 3 | 2) + _varint(size) + b"\0" * 10)
+    (tmp_path / "a.caffemodel").write_bytes(varint(100 << 3 | 2) + varint(size) + b"\0" * 10)
     with pytest.raises(FormatError, match="or cut off"):
         read_caffemodel(tmp_path / "a.caffemodel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from caffekit.steps import moments as moments_module
 from caffekit.steps.moments import Moments
 
 
@@ -29,3 +30,43 @@ def test_no_images_and_constant_ones() -> None:
     assert moments.mean_image() is None and moments.mean() == [0.0]
     moments.add(np.full((2, 2, 1), 200, np.uint8))
     assert moments.std() == [0.0]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_parts_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    """Also where the sums in float32 are put aside in between, as they are after many images."""
+    monkeypatch.setattr(moments_module, "EXACT", 2)
+    images = np.random.default_rng(1).integers(0, 256, (11, 4, 5, 3)).astype(kind)
+    whole, merged = Moments(), Moments()
+    for image in images:
+        whole.add(image)
+    for start in (0, 5, 6):
+        part = Moments()
+        for image in images[start : start + (5, 1)[start == 5]]:
+            part.add(image)
+        merged.merge(part)
+    merged.merge(Moments())
+    assert merged.count == whole.count == 11 and merged.one_size and merged.shape == (4, 5, 3)
+    assert np.array_equal(merged.mean_image(), whole.mean_image())
+    assert np.array_equal(whole.mean_image(), images.astype(np.float64).mean(0).transpose(2, 0, 1))
+    assert merged.mean() == whole.mean() and merged.std() == pytest.approx(whole.std(), rel=1e-12)
+    assert kind is np.float32 or merged.std() == whole.std()
+
+
+def test_the_layout_in_memory_does_not_matter() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (3, 4, 5), np.uint8).transpose(1, 2, 0)
+    moments = Moments()
+    moments.add(image)
+    assert np.array_equal(moments.mean_image(), image.transpose(2, 0, 1))
+
+
+def test_the_sums_in_float32_are_exact_until_they_are_put_aside() -> None:
+    assert np.float32(moments_module.EXACT * 255) == moments_module.EXACT * 255 < 2**24
+
+
+def test_parts_of_another_size() -> None:
+    moments, part = Moments(), Moments()
+    moments.add(np.zeros((2, 2, 1), np.uint8))
+    part.add(np.full((1, 2, 1), 6, np.uint8))
+    moments.merge(part)
+    assert not moments.one_size and moments.mean_image() is None and moments.mean() == [2.0]

@@ -9,10 +9,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of the GNU C library
 
 
 def keep_pages() -> None:
-    """Let malloc keep what it has: blobs are freed and made anew in every pass.
+    """Let malloc keep what it has, where blobs or images are freed and made anew all the time.
 
     By default glibc maps each large block afresh, and the kernel's zeroing of its pages takes longer than
-    many a layer. Other C libraries (macOS, musl) are left as they are.
+    many a layer, and as long as decoding a JPEG. Other C libraries (macOS, musl) are left as they are.
     """
     if not sys.platform.startswith("linux"):
         return
