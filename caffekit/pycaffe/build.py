@@ -18,6 +18,9 @@ WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
 """Types that make a layer of their own inside, under their own name, in BVLC Caffe's log; so does Scale."""
 
 
+AUTOMATIC = "(automatic)"
+"""What Caffe calls the top of a loss layer that the prototxt gives none."""
+
 Place = tuple[str, int]
 """A parameter: its layer's name and its number there."""
 Owner = tuple[Blob, int, Place, Any]
@@ -47,7 +50,10 @@ def build(net: Any) -> Built:
     """Set up every layer of `net` that its `state` lets in; ValueError names the layer that is wrong."""
     state = net.state
     filtered = filter_net(net, state.phase, state.level, state.stage, log)
-    filtered.state.CopyFrom(state)
+    if net.HasField("state"):
+        filtered.state.CopyFrom(state)
+    else:
+        filtered.ClearField("state")
     log_message("net.cpp:53", "Initializing net from parameters: ", filtered)
     param = insert_splits(filtered)
     built = Built(param.name, state.phase)
@@ -130,10 +136,14 @@ def _name_tops(built: Built, layer: Layer) -> list[str]:
         else:
             log("net.cpp:382", f"{param.name} -> {name}")
     if layer.loss_weight and not names:
-        others = sum(name.startswith("(automatic") for name in built.blobs)
-        names = [f"(automatic {others + 1})" if others else "(automatic)"]
-        log("net.cpp:382", f"{param.name} -> (automatic)")
+        names = [f"{AUTOMATIC} {param.name}"]
+        log("net.cpp:382", f"{param.name} -> {AUTOMATIC}")
     return names
+
+
+def shown_name(blob: str) -> str:
+    """The name under which users see a blob: all that the prototxt does not name are called the same."""
+    return AUTOMATIC if blob.startswith(f"{AUTOMATIC} ") else blob
 
 
 def _add_tops(built: Built, layer: Layer, names: list[str], shapes: list[tuple[int, ...]]) -> None:

@@ -43,8 +43,9 @@ def _forward(net: Any, index: int) -> None:
     if not is_logged():
         return
     layer, name = net.layers[index], net._layer_names[index]
-    for top in net.top_names[name]:
-        log("net.cpp:593", f"    [Forward] Layer {name}, top blob {top} data: {_mean(net.blobs[top].value)}")
+    tops = net._all(net._wiring[index][1])
+    for top, blob in zip(net.top_names[name], tops, strict=True):
+        log("net.cpp:593", f"    [Forward] Layer {name}, top blob {top} data: {_mean(blob.value)}")
     for i, blob in enumerate(layer.blobs):
         specs = layer.layer_param.param
         shown = (specs[i].name if i < len(specs) else "") or i

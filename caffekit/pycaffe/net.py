@@ -14,7 +14,7 @@ from caffekit.formats.caffe_pb2 import TEST
 from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.pycaffe import debug_info, net_batches, net_weights
 from caffekit.pycaffe.blob import Array, Blob
-from caffekit.pycaffe.build import Built, build
+from caffekit.pycaffe.build import Built, build, shown_name
 from caffekit.pycaffe.joined import join
 from caffekit.pycaffe.labels import LabelError, record_of
 from caffekit.pycaffe.mode import spares_memory
@@ -61,16 +61,20 @@ class Net:
     def _take_parts(self, built: Built) -> None:
         """Show layers, blobs and parameters under pycaffe's names."""
         self.name, self.phase = built.name, built.phase
-        self._layers, self.blobs, self.outputs = built.layers, built.blobs, built.outputs
+        self._layers, self._wired, self.outputs = built.layers, built.blobs, built.outputs
+        self._loss_weights = built.loss_weights
         # A Python layer shows as the object of the user's class, whose attributes scripts set.
         self.layers: list[Any] = [getattr(layer, "user", layer) for layer in built.layers]
-        self.blob_loss_weights = OrderedDict((name, built.loss_weights[name]) for name in built.blobs)
+        shown = {name: shown_name(name) for name in built.blobs}
+        self.blobs = OrderedDict((shown[name], blob) for name, blob in built.blobs.items())
+        self.blob_loss_weights = OrderedDict((shown[name], built.loss_weights[name]) for name in built.blobs)
         self.learnable, self._joined = built.learnable, join(built)
         names = [layer.layer_param.name for layer in built.layers]
-        self._layer_names, self._blob_names = names, list(built.blobs)
+        self._layer_names, self._blob_names = names, list(shown.values())
         self.layer_dict: OrderedDict[str, Any] = OrderedDict(zip(names, self.layers, strict=True))
         self.bottom_names = OrderedDict(zip(names, built.bottoms, strict=True))
-        self.top_names = OrderedDict(zip(names, built.tops, strict=True))
+        tops = ([shown[top] for top in tops] for tops in built.tops)
+        self.top_names = OrderedDict(zip(names, tops, strict=True))
         self.params = OrderedDict((n, layer.blobs) for n, layer in self.layer_dict.items() if layer.blobs)
         self.inputs = [
             top for layer in built.layers if layer.type == "Input" for top in layer.layer_param.top
@@ -82,11 +86,11 @@ class Net:
 
     def _bottom_ids(self, layer: int) -> list[int]:
         """The bottoms of a layer as places in _blob_names."""
-        return [self._blob_names.index(name) for name in self._wiring[layer][0]]
+        return [list(self._wired).index(name) for name in self._wiring[layer][0]]
 
     def _top_ids(self, layer: int) -> list[int]:
         """The tops of a layer as places in _blob_names."""
-        return [self._blob_names.index(name) for name in self._wiring[layer][1]]
+        return [list(self._wired).index(name) for name in self._wiring[layer][1]]
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -106,8 +110,8 @@ class Net:
             except LabelError as error:
                 raise error.of(record_of(self, i, error.item)) from None
             for top in tops:
-                if self.blob_loss_weights[top]:
-                    loss += float((self.blobs[top].value * self.blobs[top].grad).sum())
+                if self._loss_weights[top]:
+                    loss += float((self._wired[top].value * self._wired[top].grad).sum())
             self._run("after_forward", i)
         return loss
 
@@ -115,12 +119,12 @@ class Net:
         """Free what a forward and a backward pass over all layers make anew, but for what users look at."""
         for layer in self._layers:
             layer.forget()
-        for name in self.blobs:
+        for name in self._wired:
             self._drop_diff(name)
 
     def _drop_diff(self, name: str) -> None:
-        if not self.blob_loss_weights[name]:  # it is kept in the diff
-            self.blobs[name].drop_grad()
+        if not self._loss_weights[name]:  # it is kept in the diff
+            self._wired[name].drop_grad()
 
     def _backward(self, start: int, end: int) -> None:
         """Run layers `start` … `end` (downwards) backward, from the diffs of their tops."""
@@ -220,7 +224,7 @@ class Net:
         layer.reset(data, labels)
 
     def _all(self, names: list[str]) -> list[Blob]:
-        return [self.blobs[name] for name in names]
+        return [self._wired[name] for name in names]
 
     def reshape(self) -> None:
         """Give all blobs the shapes that follow from the inputs' shapes."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers.recurrent import Recurrent
+from caffekit.pycaffe.layers.unrolled import Unrolled
 
 
 class LSTM(Recurrent):
@@ -23,12 +24,18 @@ class LSTM(Recurrent):
 
     type = "LSTM"
     states = 2
-    step_params = 1
 
-    def fillers(self) -> list[Any]:
-        param = self.layer_param.recurrent_param
-        weight = param.weight_filler
-        return [weight, param.bias_filler, *[weight] * self.has_static(), weight]
+    def unrolled(self, steps: Unrolled) -> Any:
+        size = 4 * steps.size
+        steps.begin("c", ["c_0", "h_0"], size)
+        for t in range(1, steps.steps + 1):
+            steps.keep_state(t)
+            steps.inner_product(f"transform_{t}", f"h_conted_{t - 1}", f"W_hc_h_{t - 1}", ["W_hc"], size)
+            steps.sum(f"gate_input_{t}", f"gate_input_{t}", "c", t)
+            bottoms = [f"c_{t - 1}", f"gate_input_{t}", f"cont_{t}"]
+            steps.add("LSTMUnit", f"unit_{t}", bottoms, [f"c_{t}", f"h_{t}"])
+        steps.add("Split", "", [f"c_{steps.steps}"], ["c_T"])
+        return steps.end("h")
 
     def unroll(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from caffekit.pycaffe.blob import Blob
-from caffekit.pycaffe.fillers import fill
 from caffekit.pycaffe.layer import Layer, Shape
+from caffekit.pycaffe.layers.unrolled import Unrolled
+from caffekit.pycaffe.log import log
 
 
 class Recurrent(Layer):
@@ -25,12 +27,11 @@ class Recurrent(Layer):
     no_gradient = (1,)
     states = 0
     """How many hidden states the layer has."""
-    step_params = 0
-    """How many of the last parameters belong to the single steps."""
 
     def setup(self, bottom: Sequence[Blob]) -> None:
         self.steps = bottom[0].shape[0]
         self.last: list[torch.Tensor] = []
+        self._inputs = [blob.shape for blob in bottom[: 2 + self.has_static()]]
 
     def has_static(self) -> bool:
         """Whether there is a bottom x_static."""
@@ -38,11 +39,34 @@ class Recurrent(Layer):
         return len(self.layer_param.bottom) - exposed == 3
 
     def make_params(self, shapes: list[Shape]) -> None:
-        """As in Caffe, where every time step is a layer that fills its copy before it shares the first's."""
-        super().make_params(shapes)
-        for _ in range(self.steps - 1):
-            for filler, shape in list(zip(self.fillers(), shapes, strict=True))[-self.step_params :]:
-                fill(Blob(shape), filler)
+        """As in Caffe, those of the unrolled net, where every time step fills its copy before it shares.
+
+        That net is built for its parameters, its random numbers and its log lines, never run; values in the
+        prototxt (`blobs`) count for nothing, in Caffe too.
+        """
+        from caffekit.pycaffe.build import build  # which knows this layer
+
+        name = self.layer_param.name
+        steps, streams = self._inputs[0][:2]
+        log(
+            "recurrent_layer.cpp:20",
+            f"Initializing recurrent layer: assuming input batch contains {steps} timesteps of {streams}"
+            " independent streams.",
+        )
+        if self.layer_param.recurrent_param.debug_info:
+            log("recurrent_layer.cpp:107", f"layer '{name}': debug_info of its steps is not supported", "W")
+        net = self.unrolled(Unrolled(self.layer_param, self._inputs, self.has_static()))
+        try:
+            self.blobs += [blob for blob, *_ in build(net).learnable]
+        except ValueError as error:
+            raise ValueError(f"layer '{name}': {error}") from error
+        names = dict.fromkeys(param.name for layer in net.layer for param in layer.param)
+        for i, param in enumerate(names):
+            log("recurrent_layer.cpp:150", f"Adding parameter {i}: {param}")
+
+    def unrolled(self, steps: Unrolled) -> Any:
+        """The NetParameter of all time steps."""
+        raise NotImplementedError(f"{self.type} has no unrolled net")
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         param, (x, cont) = self.layer_param.recurrent_param, bottom[:2]

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from caffekit.pycaffe.layers.recurrent import Recurrent
+from caffekit.pycaffe.layers.unrolled import Unrolled
 
 
 class RNN(Recurrent):
@@ -20,12 +21,18 @@ class RNN(Recurrent):
 
     type = "RNN"
     states = 1
-    step_params = 3
 
-    def fillers(self) -> list[Any]:
-        param = self.layer_param.recurrent_param
-        weight, bias = param.weight_filler, param.bias_filler
-        return [weight, bias, *[weight] * self.has_static(), weight, weight, bias]
+    def unrolled(self, steps: Unrolled) -> Any:
+        size = steps.size
+        steps.begin("h", ["h_0"], size)
+        for t in range(1, steps.steps + 1):
+            steps.keep_state(t)
+            steps.inner_product(f"W_hh_h_{t - 1}", f"h_conted_{t - 1}", f"W_hh_h_{t - 1}", ["W_hh"], size)
+            steps.sum(f"h_input_sum_{t}", f"h_neuron_input_{t}", "h", t)
+            steps.add("TanH", f"h_neuron_{t}", [f"h_neuron_input_{t}"], [f"h_{t}"])
+            steps.inner_product(f"W_ho_h_{t}", f"h_{t}", f"W_ho_h_{t}", ["W_ho", "b_o"], size)
+            steps.add("TanH", f"o_neuron_{t}", [f"W_ho_h_{t}"], [f"o_{t}"])
+        return steps.end("o")
 
     def unroll(
         self,
