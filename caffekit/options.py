@@ -20,6 +20,7 @@ class Options:
 
     seed: same input + seed + version gives byte-identical lists and the same pixels.
     workers: processes or threads for per-image work; 0 means one per usable core.
+    scheduler: the address of a Dask scheduler whose workers do the per-image work instead.
     dry_run: say what would be done, write nothing.
     overwrite: replace outputs that exist.
     quiet: no progress, no notes on stderr.
@@ -30,6 +31,7 @@ class Options:
     dry_run: bool = False
     overwrite: bool = False
     quiet: bool = False
+    scheduler: str = ""
 
     @property
     def jobs(self) -> int:

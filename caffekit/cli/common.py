@@ -33,6 +33,7 @@ class Call:
     dry_run: bool
     overwrite: bool
     workers: int
+    scheduler: str
     seed: int | None
     config: Path | None
     overrides: tuple[str, ...]
@@ -43,7 +44,7 @@ class Call:
         seed = self.seed
         if seed is None:
             seed = self.settings().seed if self.config or self.overrides else 0
-        return Options(seed, self.workers, self.dry_run, self.overwrite, self.quiet)
+        return Options(seed, self.workers, self.dry_run, self.overwrite, self.quiet, self.scheduler)
 
     def settings(self, section: str = "", **flags: Any) -> Any:
         """The checked settings (of one section): flag > --set > file > default. None means "not given"."""
@@ -59,6 +60,7 @@ COMMON = [
     click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="One setting (repeatable)."),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.  [default: 0]"),
     click.option("--workers", type=click.IntRange(min=0), default=0, help="Workers.  [default: all cores]"),
+    click.option("--scheduler", default="", metavar="HOST:PORT", help="Dask cluster for image work."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),

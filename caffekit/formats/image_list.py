@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from caffekit.errors import DataError, FormatError, os_errors
-from caffekit.formats.atomic import write_text
+from caffekit.formats.atomic import atomic_file, write_text
 from caffekit.formats.csv_list import Table, class_ids, is_finite, is_number, read_table
 
 LABELS = "labels.txt"
@@ -55,6 +55,10 @@ class ImageList:
         below = Path(f"{self.root}/{item.path}")
         return self.root / item.path if item.path.startswith("/") and not below.exists() else below
 
+    def bare(self) -> ImageList:
+        """What another process needs to find the files: the root alone, from wherever it runs."""
+        return ImageList(Path(os.path.abspath(self.root)), [])
+
     def class_name(self, label: int) -> str:
         """What to call class `label` in a message."""
         return self.classes[label] if self.classes else str(label)
@@ -85,7 +89,8 @@ def read_source(path: Path, root: Path | None = None, *, several: bool = False) 
 
 def write_list(path: Path, items: Iterable[Item]) -> None:
     """Write an image list, atomically."""
-    write_text(path, "".join(f"{item.path} {item.label}\n" for item in items))
+    with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{item.path} {item.label}\n" for item in items)
 
 
 def write_labels(path: Path, classes: Iterable[str]) -> None:

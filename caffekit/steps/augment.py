@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +45,32 @@ def augment(
         )
     refuse_existing(out, options.overwrite)
     images = read_source(source, root)
-    copies = _copies(images, settings.copies)
+    count = len(images.items) * settings.copies
     report = Report("augment")
     report.summary = {
-        "total": len(images.items) + len(copies),
+        "total": len(images.items) + count,
         "originals": len(images.items),
-        "copies": len(copies),
+        "copies": count,
         "changes": changes,
         "root": IMAGES,
         "repeats": len(set(images.items)) < len(images.items),
     }
     verb = "would write" if options.dry_run else "wrote"
-    report.lines = [f"{verb} {len(images.items)} images and {len(copies)} changed copies to {out}"]
+    report.lines = [f"{verb} {len(images.items)} images and {count} changed copies to {out}"]
     report.next = f"caffekit gen-lmdb {out / 'augmented.txt'} -o DB"
     if options.dry_run:
         return report
     with atomic_dir(out, options.overwrite) as temporary:
-        items = write_dataset(images, temporary, copies, changes, options, "augmenting", settings.encode)
+        copies = _copies(images, settings.copies)
+        items = write_dataset(
+            images, temporary, copies, count, changes, options, "augmenting", settings.encode
+        )
         write_list(temporary / "augmented.txt", items)
         if images.classes:
             write_labels(temporary / "labels.txt", images.classes)
         write_text(temporary / "summary.json", dumps(report.summary, indent=2) + "\n")
     if grid:
-        write_bytes(grid, _grid(images, copies, changes, options.seed))
+        write_bytes(grid, _grid(images, settings.copies, changes, options.seed))
     return report
 
 
@@ -77,25 +81,24 @@ def changes_of(settings: AugmentSettings) -> dict[str, Any]:
     return {**changes, "border": settings.border} if changes else {}
 
 
-def _copies(images: ImageList, count: int) -> list[Copy]:
+def _copies(images: ImageList, count: int) -> Iterator[Copy]:
     """`count` copies per line of the list; an image that stands in it twice gets others the second time."""
     seen: Counter[str] = Counter()
-    copies = []
     for item in images.items:
-        first = seen[item.path] * count + 1
-        copies += [Copy(item, number) for number in range(first, first + count)]
-        seen[item.path] += 1
-    return copies
+        first = seen[item.path] * count + 1 if images.copies else 1
+        yield from (Copy(item, number) for number in range(first, first + count))
+        if images.copies:
+            seen[item.path] += 1
 
 
-def _grid(images: ImageList, copies: list[Copy], changes: dict[str, Any], seed: int) -> bytes:
+def _grid(images: ImageList, count: int, changes: dict[str, Any], seed: int) -> bytes:
     """A PNG: images from all over the list, each followed by its copies."""
     rows = []
-    every = list(dict.fromkeys(images.items))
-    for item in every[:: max(1, len(every) // GRID_ROWS)][:GRID_ROWS]:
+    every = images.items[:: max(1, len(images.items) // GRID_ROWS)]
+    for item in list(dict.fromkeys(every))[:GRID_ROWS]:
         image = read(images, item)
-        mine = [copy for copy in copies if copy.item == item][:GRID_ROWS]
-        shown = [image] + [augment_image(image, random_of(copy, seed), changes) for copy in mine]
+        copies = [Copy(item, number) for number in range(1, min(count, GRID_ROWS) + 1)]
+        shown = [image] + [augment_image(image, random_of(copy, seed), changes) for copy in copies]
         rows.append(np.hstack([_cell(image) for image in shown]))
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]

@@ -84,8 +84,9 @@ def _write(
     places = [*choice.used.tolist(), *(i for i, _ in choice.copied)]
     if choice.copied:
         kept = ImageList(images.root, items, images.classes)
-        copies = [Copy(images.items[i], number) for i, number in choice.copied]
-        items = write_dataset(kept, folder, copies, JITTER, options, "jittering", distinct=True)
+        copies = (Copy(images.items[i], number) for i, number in choice.copied)
+        count = len(choice.copied)
+        items = list(write_dataset(kept, folder, copies, count, JITTER, options, "jittering", distinct=True))
     report.summary["root"] = IMAGES if choice.copied else relative_root(images.root, out)
     write_list(folder / "balanced.txt", items)
     if images.table and not images.table.plain:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from caffekit.formats.images import silent_decoders
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.steps.clean_output import Reasons, judge, write_result
-from caffekit.steps.processes import process_map
+from caffekit.steps.processes import CRASHED, process_map
 
 MANY_DUPLICATES = 0.2
 SHOWN = 5
@@ -88,9 +89,8 @@ def _subject(
     """Measure every image of the set and of the benchmark sets."""
     paths = [str(images.file(item)) for item in images.items]
     bench_paths = [str(each.file(item)) for each in benchmark for item in each.items]
-    everything = [(path, False) for path in paths] + [(path, True) for path in bench_paths]
-    rows = process_map(_measure, everything, options.jobs, _crashed)
-    measured = list(options.progress(rows, len(everything), "clean"))
+    everything = [(os.path.abspath(path), i >= len(paths)) for i, path in enumerate([*paths, *bench_paths])]
+    measured = list(options.progress(_rows(everything, options), len(everything), "clean"))
     return Subject(
         rows=measured[: len(paths)],
         paths=[item.path for item in images.items],
@@ -104,16 +104,30 @@ def _subject(
     )
 
 
+def _rows(everything: Sequence[tuple[str, bool]], options: Options) -> Iterator[Row]:
+    """The row of each (path, whether it is a benchmark image), from child processes or a cluster."""
+    if not options.scheduler:
+        return process_map(_measure, everything, options.jobs, _crashed)
+    from caffekit.steps.cluster import cluster_map
+
+    return cluster_map(_measure_there, everything, options.scheduler, _crashed)
+
+
 def _measure(image: tuple[str, bool]) -> Row:
+    with silent_decoders():
+        return _measure_there(image)
+
+
+def _measure_there(image: tuple[str, bool]) -> Row:
+    """In a worker of a cluster, whose threads share stderr, the decoders may have their say."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    with silent_decoders():
-        return measure(*image)
+    return measure(*image)
 
 
 def _crashed(image: tuple[str, bool]) -> Row:
-    return Row("undecodable", "the decoder crashed on this file, or hung")
+    return Row("undecodable", CRASHED)
 
 
 def _fill(report: Report, subject: Subject, reasons: Reasons, names: Sequence[str]) -> None:

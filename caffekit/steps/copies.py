@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from caffekit.errors import DataError, os_errors
 from caffekit.formats.image_list import ImageList, Item
 from caffekit.formats.images import BadImage, Image, decode, encode
 from caffekit.options import Options
-from caffekit.steps.parallel import thread_map
+from caffekit.steps.parallel import image_map, thread_map
+from caffekit.steps.processes import CRASHED
 from caffekit.transforms import augment_image, random_for
 
 IMAGES = "images"
@@ -37,15 +39,16 @@ class Copy:
 def write_dataset(
     source: ImageList,
     out: Path,
-    copies: Sequence[Copy],
+    copies: Iterable[Copy],
+    count: int,
     changes: dict[str, Any],
     options: Options,
     what: str,
     kind: str = "png",
     *,
     distinct: bool = False,
-) -> list[Item]:
-    """Write `out`/images: the originals (linked where possible) and `copies`; the list of both.
+) -> Iterator[Item]:
+    """Write `out`/images: the originals (linked where possible), then the `count` `copies`; yield all.
 
     Paths are relative to `out`/images. The pixels depend on the seed, the original's path and the copy's
     number alone; `kind` is the copies' format, png (whose pixels stay) or jpg. Copies of one image that
@@ -55,24 +58,45 @@ def write_dataset(
     images = out / IMAGES
     for item in source.items:
         _link(source.file(item), images / inside(item.path))
+        yield Item(inside(item.path), item.label)
+    groups = (list(group) for _, group in groupby(_named(source, copies, kind), lambda pair: pair[0].item))
+    work = partial(_make, source.bare(), changes, options.seed, kind, distinct)
+    made = image_map(work, groups, options, partial(_crashed, source))
 
-    def write(group: list[tuple[Copy, str]]) -> list[Item]:
-        item = group[0][0].item
-        image = read(source, item)
-        seen = {_digest(image)}
-        for copy, name in group:
-            made = augment_image(image, random_of(copy, options.seed), changes)
-            if distinct:
-                made = _unlike(seen, made, image, copy, changes, options.seed)
-            (images / name).write_bytes(encode(made, kind))
-        return [Item(name, item.label) for _, name in group]
+    def store(files: list[tuple[Item, bytes]]) -> list[Item]:
+        for item, data in files:
+            (images / item.path).write_bytes(data)
+        return [item for item, _ in files]
 
-    named = zip(copies, _names(source, copies, kind), strict=True)
-    groups = (list(group) for _, group in groupby(named, lambda pair: pair[0].item))
     with os_errors("writing", images):
-        made = (item for items in thread_map(write, groups, options.jobs) for item in items)
-        written = list(options.progress(made, len(copies), what))
-    return [Item(inside(item.path), item.label) for item in source.items] + written
+        stored = (item for items in thread_map(store, made, options.jobs) for item in items)
+        yield from options.progress(stored, count, what)
+
+
+def _make(
+    source: ImageList,
+    changes: dict[str, Any],
+    seed: int,
+    kind: str,
+    distinct: bool,
+    group: Sequence[tuple[Copy, str]],
+) -> list[tuple[Item, bytes]]:
+    """The files of one image's copies."""
+    item = group[0][0].item
+    image = read(source, item)
+    seen = {_digest(image)}
+    files = []
+    for copy, name in group:
+        made = augment_image(image, random_of(copy, seed), changes)
+        if distinct:
+            made = _unlike(seen, made, image, copy, changes, seed)
+        files.append((Item(name, item.label), encode(made, kind)))
+    return files
+
+
+def _crashed(source: ImageList, group: Sequence[tuple[Copy, str]]) -> list[tuple[Item, bytes]]:
+    path = source.file(group[0][0].item)
+    raise DataError(f"{path}: {CRASHED}", "run `caffekit clean` first, and use its clean.txt")
 
 
 def read(source: ImageList, item: Item) -> Image:
@@ -123,17 +147,37 @@ def inside(path: str) -> str:
     return "/".join(parts)
 
 
-def _names(source: ImageList, copies: Sequence[Copy], kind: str) -> list[str]:
-    """Where each copy stands: beside its original, never in another's place."""
-    taken = {inside(item.path) for item in source.items}
-    names = []
+def _named(source: ImageList, copies: Iterable[Copy], kind: str) -> Iterator[tuple[Copy, str]]:
+    """Each copy and where it stands: beside its original, never in another's place."""
+    crowded = _crowded(source, kind)
+    taken = {name for item in source.items if _stem(name := inside(item.path), kind) in crowded}
     for copy in copies:
         number, stem = copy.number, inside(copy.item.path)
+        if stem not in crowded:
+            yield copy, f"{stem}.{number}.{kind}"
+            continue
         while (name := f"{stem}.{number}.{kind}") in taken:
             number += 1
         taken.add(name)
-        names.append(name)
-    return names
+        yield copy, name
+
+
+def _crowded(source: ImageList, kind: str) -> set[str]:
+    """Originals beside which a copy's name may be taken: by another original, or another's copy.
+
+    Few or none: what is kept in mind of millions of others would be large.
+    """
+    names = (inside(item.path) for item in source.items)
+    alike = {stem for name in names if (stem := _stem(name, kind))}
+    return alike | {name for item in source.items if (name := inside(item.path)) != item.path}
+
+
+def _stem(name: str, kind: str) -> str:
+    """The original of which `name` may be a copy, or ""."""
+    if not name.endswith(f".{kind}"):
+        return ""
+    stem, _, number = name.removesuffix(f".{kind}").rpartition(".")
+    return stem if number.isdecimal() else ""
 
 
 def _link(source: Path, target: Path) -> None:

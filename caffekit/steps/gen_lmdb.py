@@ -118,7 +118,7 @@ def _write(
         order = np.random.default_rng(options.seed).permutation(total)
     sampled = set(range(0, total, max(1, total // SAMPLES))) | {total - 1}
     tally = Tally()
-    made = make_records(images, order.tolist(), contract, encoding, options.jobs, groups)
+    made = make_records(images, order, contract, encoding, options, groups)
     for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
         if record.reason:
             tally.failed.append(record)
@@ -134,9 +134,9 @@ def _write(
             tally.samples[key] = record.value
         if images.table:
             tally.rows.append(int(order[index]))
-        if record.pixels is not None and encoding.pixels:
-            for image in np.split(record.pixels, contract.images, axis=2):
-                tally.moments.add(np.ascontiguousarray(image))
+        if encoding.pixels and (pixels := record.pixels) is not None:
+            for image in np.split(pixels, contract.images, axis=2):
+                tally.moments.add(image)
     return tally
 
 

@@ -93,7 +93,7 @@ def _source_images(
 ) -> tuple[int, Iterator[tuple[str, Array]]]:
     """The number of images, and (path, pixels HWC) of each."""
     images = read_source(path, root)
-    made = make_records(images, range(len(images.items)), contract_of(settings), Encoding(), options.jobs)
+    made = make_records(images, range(len(images.items)), contract_of(settings), Encoding(), options)
 
     def pixels() -> Iterator[tuple[str, Array]]:
         for record in made:

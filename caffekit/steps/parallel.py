@@ -1,4 +1,4 @@
-"""Per-image work in threads: OpenCV, libjpeg and file reading let go of Python's lock."""
+"""Per-image work in threads: OpenCV, libjpeg and file reading let go of Python's lock. Or on a cluster."""
 
 from __future__ import annotations
 
@@ -7,14 +7,34 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from caffekit.options import Options
+
+from caffekit.memory import keep_pages
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 8  # results in flight per worker: memory stays bounded however many items come
 
 
+def image_map(
+    work: Callable[[T], R], items: Iterable[T], options: Options, crashed: Callable[[T], R]
+) -> Iterator[R]:
+    """`work(item)` of each item, in order, in threads here or by the workers of options.scheduler.
+
+    There `work` and the items must be picklable and name files by absolute paths; `crashed(item)` is taken
+    where an item ends the workers.
+    """
+    if not options.scheduler:
+        return thread_map(work, items, options.jobs)
+    from caffekit.steps.cluster import cluster_map
+
+    return cluster_map(work, items, options.scheduler, crashed)
+
+
 def thread_map(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
     """`work(item)` of each item, in the order of `items`, computed by `jobs` threads a little ahead."""
+    keep_pages()
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(jobs)
     try:

@@ -12,6 +12,7 @@ R = TypeVar("R")
 # After a crash, so many of the next items run one by one: the one that kills is soon among them.
 ALONE = 64
 SECONDS = 60.0  # for one image; the largest that may be decoded takes two
+CRASHED = "the decoder crashed on this file, or hung"
 
 
 def process_map(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffekit.errors import FormatError
-from caffekit.formats.datum import datum_array, encoded_datum, image_datum
+from caffekit.formats.datum import datum_array, encoded_datum, image_record, record_planes
 from caffekit.formats.image_header import sniff
 from caffekit.formats.image_list import ImageList, Item
 from caffekit.formats.images import BadImage, encode
 from caffekit.formats.jpeg_bytes import plain_jpeg
 from caffekit.formats.pairs_list import Group
 from caffekit.formats.preprocess import Preprocess
-from caffekit.steps.parallel import thread_map
+from caffekit.options import Options
+from caffekit.steps.parallel import image_map
+from caffekit.steps.processes import CRASHED
 
 SNIFFED = {"jpg": "jpeg", "png": "png"}
 
@@ -39,15 +42,24 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Made:
-    """One image's record, its shape (HWC) and the pixels that a net will see of it; or why there is none."""
+    """One image's record and its shape (HWC); or why there is none."""
 
     item: Item
     value: bytes = b""
-    pixels: NDArray[Any] | None = None
+    decoded: NDArray[Any] | None = None
+    """Of an encoded record, where they are known."""
     reason: str = ""
     detail: str = ""
     flaws: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+
+    @property
+    def pixels(self) -> NDArray[Any] | None:
+        """The pixels (HWC) that a net will see; None where a file's own bytes were taken over undecoded."""
+        if self.decoded is not None:
+            return self.decoded
+        planes = record_planes(self.value)
+        return None if planes is None else planes.transpose(1, 2, 0)
 
 
 def make_records(
@@ -55,17 +67,23 @@ def make_records(
     order: Iterable[int],
     contract: Preprocess,
     encoding: Encoding,
-    jobs: int,
+    options: Options,
     groups: Sequence[Group] = (),
 ) -> Iterator[Made]:
-    """The records of `images` (or of `groups` of them) in `order`, made by `jobs` threads."""
+    """The records of `images` (or of `groups` of them) in `order`, made by threads or on a cluster."""
+    wanted = (groups[i] if groups else images.items[i] for i in order)
+    return image_map(partial(_make, images.bare(), contract, encoding), wanted, options, _crashed)
 
-    def make(index: int) -> Made:
-        if groups:
-            return make_group(images, groups[index], contract)
-        return make_record(images, images.items[index], contract, encoding)
 
-    return thread_map(make, order, jobs)
+def _make(images: ImageList, contract: Preprocess, encoding: Encoding, wanted: Item | Group) -> Made:
+    if isinstance(wanted, Group):
+        return make_group(images, wanted, contract)
+    return make_record(images, wanted, contract, encoding)
+
+
+def _crashed(wanted: Item | Group) -> Made:
+    item = wanted if isinstance(wanted, Item) else wanted.items[0]
+    return Made(item, reason="undecodable", detail=CRASHED)
 
 
 def make_record(images: ImageList, item: Item, contract: Preprocess, encoding: Encoding) -> Made:
@@ -83,10 +101,10 @@ def make_record(images: ImageList, item: Item, contract: Preprocess, encoding: E
     except BadImage as error:
         return Made(item, reason=error.reason, detail=error.detail)
     if encoding.kind == "raw":
-        value, pixels = image_datum(image, item.label).SerializeToString(), image
+        value, decoded = image_record(image, item.label), None
     else:
-        value, pixels = _encoded(data, image, item.label, encoding)
-    return Made(item, value, pixels, flaws=tuple(flaws), shape=image.shape)
+        value, decoded = _encoded(data, image, item.label, encoding)
+    return Made(item, value, decoded, flaws=tuple(flaws), shape=image.shape)
 
 
 def make_group(images: ImageList, group: Group, contract: Preprocess) -> Made:
@@ -98,9 +116,9 @@ def make_group(images: ImageList, group: Group, contract: Preprocess) -> Made:
         sizes = " and ".join(f"{made.shape[1]}x{made.shape[0]}" for made in each)
         return replace(each[1], reason="other-size", detail=f"the images of a record are {sizes}")
     pixels = np.concatenate([made.pixels for made in each if made.pixels is not None], axis=2)
-    value = image_datum(pixels, group.label).SerializeToString()
     flaws = tuple(flaw for made in each for flaw in made.flaws)
-    return Made(Item(group.name, group.label), value, pixels, flaws=flaws, shape=pixels.shape)
+    item = Item(group.name, group.label)
+    return Made(item, image_record(pixels, group.label), flaws=flaws, shape=pixels.shape)
 
 
 def _taken_over(data: bytes, item: Item, contract: Preprocess, encoding: Encoding) -> Made | None:
