@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from caffekit.options import Options
-
 from caffekit.memory import keep_pages
+from caffekit.options import Options
 
 T = TypeVar("T")
 R = TypeVar("R")
