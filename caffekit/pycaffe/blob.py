@@ -35,6 +35,7 @@ class _Memory:
         self.shared = False  # another _Memory sees the same values in another shape
         self.borrowed = False  # the tensor is also another memory's: nobody may write into it
         self.due: Callable[[torch.Tensor], object] | None = None  # what get() must do first
+        self.room: torch.Tensor | None = None  # all values of which `tensor` shows the first ones, if more
 
     def get(self) -> torch.Tensor:
         """The tensor to compute with; zeros at first, allocated when first needed."""
@@ -64,7 +65,22 @@ class _Memory:
             self.tensor.copy_(value)
         else:
             self.tensor, self.shape, self.shown = value, tuple(value.shape), False
-            self.borrowed = borrowed
+            self.borrowed, self.room = borrowed, None
+
+    def reshape(self, shape: tuple[int, ...]) -> None:
+        """Show as many of the values as `shape` takes; zeros in new memory where it takes more.
+
+        Like Caffe's, the memory does not shrink: what a smaller shape hides comes back with a larger one.
+        """
+        if self.tensor is not None:
+            tensor = self.get()
+            flat = tensor.reshape(-1) if self.room is None else self.room
+            count = math.prod(shape)
+            if count <= len(flat):
+                self.tensor, self.room, self.shape = flat[:count].view(shape), flat, shape
+                return
+        self.tensor, self.room, self.shape = None, None, shape
+        self.shown = self.shared = self.borrowed = False
 
     def seen_as(self, shape: tuple[int, ...]) -> _Memory:
         """The same memory in another shape of as many values."""
@@ -81,7 +97,7 @@ class _Memory:
         if tensor.device.type == "cpu":
             if self.borrowed or not tensor.is_contiguous():
                 self.tensor = tensor = tensor.clone(memory_format=torch.contiguous_format)
-                self.borrowed = False
+                self.borrowed, self.room = False, None
             self.shown = True
             return tensor.numpy()
         if self.mirror is None or self.mirror.shape != tensor.shape:
@@ -116,7 +132,7 @@ class Blob:
     @value.setter
     def value(self, tensor: torch.Tensor) -> None:
         if tuple(tensor.shape) != self._diff.shape:
-            self._diff = _Memory(tuple(tensor.shape))
+            self._diff.reshape(tuple(tensor.shape))
         self._data.set(tensor)
         self.kept = True
 
@@ -172,7 +188,7 @@ class Blob:
         return math.prod(self.shape)
 
     def reshape(self, *shape: int) -> None:
-        """Change the shape; the values are kept when their number stays the same.
+        """Change the shape; values and gradient stay as far as the memory held them before, as in Caffe.
 
         ValueError for what BVLC aborts on: a side below 0, more than 32 axes or 2^31 - 1 values.
         """
@@ -182,12 +198,8 @@ class Blob:
             raise ValueError(
                 f"blob shape {shape}: no side may be below 0, at most {MAX_AXES} sides and {MAX_COUNT} values"
             )
-        if math.prod(shape) == self.count and self._data.tensor is not None:
-            self._data.tensor = self._data.get().reshape(shape)
-            self._data.shape = shape
-        else:
-            self._data = _Memory(shape)
-        self._diff = _Memory(shape)
+        self._data.reshape(shape)
+        self._diff.reshape(shape)
 
     def share_data(self, other: Blob) -> None:
         """Hold the same values in the same memory as `other`, with a gradient of one's own."""

@@ -23,13 +23,36 @@ def test_a_view_stays_live_when_the_net_computes_anew() -> None:
     assert view.tolist() == [1, 2, 3]
 
 
-def test_reshape_keeps_values_of_equal_count_only() -> None:
+def test_reshape_keeps_what_the_memory_holds() -> None:
+    """As in Caffe: the first values in a smaller shape, all of them again in the old one, zeros beyond."""
     blob = Blob((2, 3))
-    blob.data[...] = np.arange(6).reshape(2, 3)
+    view = blob.data
+    view[...] = np.arange(6).reshape(2, 3)
+    blob.diff[...] = 9
     blob.reshape(3, 2)
-    assert blob.data.ravel().tolist() == list(range(6))
+    assert blob.data.tolist() == [[0, 1], [2, 3], [4, 5]]
     blob.reshape(4)
-    assert blob.data.shape == blob.diff.shape == (4,)
+    assert blob.data.tolist() == [0, 1, 2, 3]
+    assert blob.diff.tolist() == [9, 9, 9, 9]
+    blob.data[1] = 7
+    blob.reshape(2, 3)
+    assert blob.data.ravel().tolist() == view.ravel().tolist() == [0, 7, 2, 3, 4, 5]
+    blob.reshape(7)
+    assert blob.data.tolist() == blob.diff.tolist() == [0] * 7
+    assert view.ravel().tolist() == [0, 7, 2, 3, 4, 5]
+
+
+def test_reshape_of_values_that_are_computed_or_cleared() -> None:
+    blob = Blob((2, 2))
+    blob.value = torch.arange(4.0).reshape(1, 2, 2, 1).to(memory_format=torch.channels_last)
+    blob.grad = torch.ones(1, 2, 2, 1)
+    blob.clear_grad()
+    blob.reshape(3)
+    assert blob.data.tolist() == [0, 1, 2]
+    assert blob.diff.tolist() == [0, 0, 0]
+    blob.value = torch.tensor([5.0, 6])
+    blob.reshape(4)
+    assert blob.data.tolist() == [0, 0, 0, 0]  # it was two values' memory
 
 
 def test_shared_data_has_a_gradient_of_its_own() -> None:
