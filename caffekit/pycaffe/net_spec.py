@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
-from caffekit.formats import caffe_pb2
-from caffekit.formats.proto import forks, message_class
+from caffekit.formats.proto import file_descriptor, forks, message_class
 
 
 @cache
@@ -190,7 +189,11 @@ class Parameters:
     """`Parameters().TYPE.CONSTANT`: the number of an enum value of the settings of a layer type."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(caffe_pb2, f"{name}Parameter")
+        message = f"{name}Parameter"
+        for fork in ("", *forks()):
+            if message in file_descriptor(fork).message_types_by_name:
+                return message_class(message, fork)
+        raise AttributeError(f"neither BVLC's caffe.proto nor a fork's has {message}")
 
 
 layers = Layers()

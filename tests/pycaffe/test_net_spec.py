@@ -70,6 +70,9 @@ def test_names_that_are_not_assigned_are_missing() -> None:
 
 def test_constants_have_caffes_numbers() -> None:
     assert (params.Pooling.MAX, params.Pooling.AVE, params.Data.LMDB) == (0, 1, 1)
+    assert params.MarginInnerProduct.QUADRUPLE == 3  # a fork's
+    with pytest.raises(AttributeError, match="has NopeParameter"):
+        _ = params.Nope.MAX
 
 
 def test_a_spec_builds_a_net(tmp_path: Path) -> None:
