@@ -41,7 +41,7 @@ def expected_verdict(listed: str) -> str:
 
 
 def test_published_logs_are_judged_as_people_judged_them(shared: Path) -> None:
-    """Issue 6 raises the share; nothing may lower it."""
+    """All but one of 58: a grep of three ranks that trained side by side, each shown once."""
     with open(shared / "data/logs/index.tsv", encoding="utf-8") as file:
         rows = [
             row for row in csv.DictReader(file, delimiter="\t") if not row["verdict"].startswith("unsure")
@@ -50,4 +50,4 @@ def test_published_logs_are_judged_as_people_judged_them(shared: Path) -> None:
         judge(read_log(shared / "data/logs" / row["file"]))[0].kind == expected_verdict(row["verdict"])
         for row in rows
     ]
-    assert sum(right) / len(right) >= 0.9
+    assert sum(right) / len(right) >= 0.95
