@@ -161,6 +161,8 @@ def _decode_cv2(data: bytes, gray: bool, kind: str) -> Image:
     return np.asarray(image[:, :, None] if gray else image, np.uint8)
 
 
+# Images are worked on side by side, by threads or processes of ours.
+cv2.setNumThreads(1)
 # OpenCV's own log repeats, without the file's name, what BadImage says. OPENCV_LOG_LEVEL brings it back.
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(0)
