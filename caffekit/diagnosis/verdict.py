@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from statistics import median
 
 from caffekit.diagnosis.observation import Observation, from_row, non_finite, saturated
