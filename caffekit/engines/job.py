@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -54,49 +55,74 @@ class Job:
         }
 
 
-def batches_to_skip(net: Any, iteration: int, iter_size: int = 1) -> dict[str, int]:
-    """How far each data layer of the training net had read, in batches, modulo its records' cycle.
+class Chance(Enum):
+    """What a layer draws at random: nothing, crops and mirrors, its order, or its order whatever the seed."""
 
-    After N / gcd(N, batch) batches of N records the first one begins with record 0 again. Layers that shuffle
-    or begin at random are left out: no run repeats their order unless it has its seed.
+    NONE = 0
+    IMAGES = 1
+    ORDER = 2
+    UNSEEDED = 3
+
+
+def batches_to_skip(
+    net: Any, iteration: int, iter_size: int = 1, seeded: bool = False, exactly: bool = False
+) -> dict[str, int]:
+    """How many batches each data layer of the training net must leave out to go on where it was.
+
+    After N / gcd(N, batch) batches of N records the first one begins with record 0 again, so whole cycles
+    need not be left out. Where the order, crops or mirrors were drawn at random they must, `exactly`, if the
+    same numbers come again (`seeded`: the solver has a random_seed). Without a seed a shuffled list begins
+    anew, in an order that no run has had.
     """
     skip = {}
     for layer in filter_net(net, TRAIN).layer:
-        records, batch = RECORDS[layer.type](layer) if layer.type in RECORDS else (0, 0)
-        if records and batch and iteration * iter_size % (cycle := records // gcd(records, batch)):
-            skip[layer.name] = iteration * iter_size % cycle
+        records, batch, chance = RECORDS[layer.type](layer) if layer.type in RECORDS else (0, 0, Chance.NONE)
+        if not (records and batch) or (chance is Chance.ORDER and not seeded):
+            continue
+        batches = iteration * iter_size
+        comes_again = chance is Chance.UNSEEDED or (seeded and chance is not Chance.NONE)
+        if not (exactly and comes_again):
+            batches %= records // gcd(records, batch)
+        if batches:
+            skip[layer.name] = batches
     return skip
 
 
-def _lmdb_records(layer: Any) -> tuple[int, int]:
+Records = tuple[int, int, Chance]
+
+
+def _of_images(layer: Any) -> Chance:
+    transform = layer.transform_param
+    return Chance.IMAGES if transform.mirror or transform.crop_size else Chance.NONE
+
+
+def _lmdb_records(layer: Any) -> Records:
     param = layer.data_param
     if param.backend != DataParameter.LMDB:
-        return 0, 0
+        return 0, 0, Chance.NONE
     with LmdbReader(Path(param.source)) as reader:
-        return len(reader), param.batch_size
+        return len(reader), param.batch_size, _of_images(layer)
 
 
-def _listed_images(layer: Any) -> tuple[int, int]:
+def _listed_images(layer: Any) -> Records:
     param = layer.image_data_param
-    if param.shuffle or param.rand_skip:
-        return 0, 0
     with os_errors("reading", param.source):
         lines = Path(param.source).read_bytes().rstrip().splitlines()
-    return len(lines), param.batch_size
+    chance = Chance.ORDER if param.shuffle or param.rand_skip else _of_images(layer)
+    return len(lines), param.batch_size, chance
 
 
-def _hdf5_rows(layer: Any) -> tuple[int, int]:
+def _hdf5_rows(layer: Any) -> Records:
     import h5py
 
     param, rows = layer.hdf5_data_param, 0
-    if param.shuffle:
-        return 0, 0
     with os_errors("reading", param.source):
         for name in Path(param.source).read_text(encoding="utf-8", errors="surrogateescape").split():
             with h5py.File(name, "r") as file:
                 rows += len(file[layer.top[0]]) if layer.top[0] in file else 0
-    return rows, param.batch_size
+    # It shuffles with libc's rand(), which nothing in Caffe seeds: every process begins with the same order.
+    return rows, param.batch_size, Chance.UNSEEDED if param.shuffle else Chance.NONE
 
 
 RECORDS = {"Data": _lmdb_records, "HDF5Data": _hdf5_rows, "ImageData": _listed_images}
-"""(records in a cycle, batch size) of the layers that read in a fixed order."""
+"""(records in a cycle, batch size, what is drawn) of the layers that go through their records in rounds."""

@@ -54,7 +54,7 @@ class Training:
         param, resume, iteration, augmented = self._prepare(folder, plan)
         discard_after(self.run.snapshots, iteration)
         self.best.forget_after(iteration)
-        skip, feeds = self._ahead(augmented, iteration if resume else 0, param.iter_size)
+        skip, feeds = self._ahead(augmented, iteration if resume else 0, param)
         wanted = {"output": self.best.output, "value": self.best.value} if self.best.output else None
         device, *also = self.devices or (None,)
         job = Job(
@@ -99,15 +99,18 @@ class Training:
         return param, resume, iteration, augmented
 
     def _ahead(
-        self, augmented: list[str], iteration: int, iter_size: int
+        self, augmented: list[str], iteration: int, param: Any
     ) -> tuple[dict[str, int], dict[str, int]]:
         """Batches to leave out of the layers that the engine reads itself, and of those that it is fed.
 
-        Changed images never come again: such layers must go on exactly where they were.
+        Changed images never come again: such layers must go on exactly where they were. Ours leaves batches
+        out without reading them, so it can go on exactly in shuffled lists too; real Caffe must read them.
         """
-        skip = batches_to_skip(self.inputs.net, iteration, iter_size)
-        exactly = dict.fromkeys(augmented, iteration * iter_size)
-        if self.engine.name == "embedded":
+        native = self.engine.name == "embedded"
+        seeded = param.random_seed >= 0
+        skip = batches_to_skip(self.inputs.net, iteration, param.iter_size, seeded, exactly=native)
+        exactly = dict.fromkeys(augmented, iteration * param.iter_size)
+        if native:
             return {**skip, **exactly}, {}
         return {name: batches for name, batches in skip.items() if name not in exactly}, exactly
 

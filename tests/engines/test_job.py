@@ -24,19 +24,30 @@ def test_batches_modulo_the_cycle(tmp_path: Path, iteration: int, iter_size: int
     assert batches_to_skip(net, iteration, iter_size) == ({"data": batches} if batches else {})
 
 
-@pytest.mark.parametrize(
-    ("kind", "param", "batches"),
-    [
-        ("ImageData", 'image_data_param { source: "five" batch_size: 2 }', 3),
-        ("ImageData", 'image_data_param { source: "five" batch_size: 2 shuffle: true }', 0),
-        ("ImageData", 'image_data_param { source: "five" batch_size: 2 rand_skip: 3 }', 0),
-        ("HDF5Data", 'hdf5_data_param { source: "files" batch_size: 2 }', 1),
-        ("HDF5Data", 'hdf5_data_param { source: "files" batch_size: 2 shuffle: true }', 0),
-        ("DummyData", "dummy_data_param { shape { dim: 2 } }", 0),
-    ],
-)
+IMAGES = 'image_data_param { source: "five" batch_size: 2'
+ROWS = 'hdf5_data_param { source: "files" batch_size: 2'
+MIRROR = "transform_param { mirror: true }"
+LAYERS = [
+    ("ImageData", f"{IMAGES} }}", 3, 3, 3),
+    ("ImageData", f"{IMAGES} }} {MIRROR}", 3, 3, 8),
+    ("ImageData", f"{IMAGES} shuffle: true }}", 0, 3, 8),
+    ("ImageData", f"{IMAGES} rand_skip: 3 }}", 0, 3, 8),
+    ("HDF5Data", f"{ROWS} }}", 1, 1, 1),
+    ("HDF5Data", f"{ROWS} shuffle: true }}", 1, 1, 8),
+    ("DummyData", "dummy_data_param { shape { dim: 2 } }", 0, 0, 0),
+]
+"""(type, settings, batches left out without a seed, with one, with one and where they need not be read)."""
+
+
+@pytest.mark.parametrize(("kind", "param", "unseeded", "seeded", "exactly"), LAYERS)
 def test_other_data_layers(
-    kind: str, param: str, batches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    param: str,
+    unseeded: int,
+    seeded: int,
+    exactly: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Five images in batches of 2 begin again after 5 batches, 7 rows after 7; 8 iterations are done."""
     monkeypatch.chdir(tmp_path)
@@ -46,4 +57,5 @@ def test_other_data_layers(
         with h5py.File(name, "w") as file:
             file["x"] = np.zeros((rows, 2))
     net = parse(f'layer {{ name: "d" type: "{kind}" top: "x" top: "y" {param} }}', NetParameter(), "net")
-    assert batches_to_skip(net, 8) == ({"d": batches} if batches else {})
+    for batches, options in ((unseeded, (False, False)), (seeded, (True, False)), (exactly, (True, True))):
+        assert batches_to_skip(net, 8, 1, *options) == ({"d": batches} if batches else {})
