@@ -169,18 +169,28 @@ class GenLmdbSettings(Section):
         return self
 
 
+ActivationName = Literal["relu", "leaky_relu", "prelu", "elu", "swish", "sigmoid", "tanh", "maxout"]
+
+
 class NetSettings(Section):
     template: TemplateName | None = None
     """A template's name. Default without `prototxt`: lenet for grey images, cifar10_quick for colour."""
     prototxt: Path | None = None
     """The user's own train_val.prototxt: data paths, batch sizes, num_output of the classifier, and mean
     and scale where it has none, are filled in."""
-    activation: Literal["relu", "leaky_relu", "prelu", "elu", "sigmoid", "tanh"] = "relu"
-    """For the whole net, where it is made of a template."""
+    activation: ActivationName | None = None
+    """For the whole net, where it is made of a template or of blocks. None: as the template has it."""
+    depth: int | None = Field(default=None, ge=1)
+    """Number of layers, where a template has several depths: resnet has 20, 32, 44, 56, 110, 18, 34, 50."""
+    width: float = Field(default=1.0, gt=0)
+    """Multiplies the numbers of maps, rounded to multiples of 8."""
     loss: Literal["softmax"] = "softmax"
     """The loss layer."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Dropout ratio before the classifier."""
+    """Dropout ratio where the template has dropout, mostly before the classifier. None: as it has it."""
+    drop_path: float | None = Field(default=None, ge=0, lt=1)
+    """Probability that a path is left out for an image, in nets of several paths; in resnets that of the last
+    block, the ones before it grow towards it. None: as the template has it."""
     crop: int | None = Field(default=None, ge=1)
     """crop_size of the data layers, in pixels."""
     mirror: bool = False

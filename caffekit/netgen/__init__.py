@@ -11,10 +11,12 @@ from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import NetParameter, SolverParameter
 from caffekit.formats.prototxt import parse
 from caffekit.netgen.activations import ACTIVATIONS
+from caffekit.netgen.catalogue import TEMPLATES
+from caffekit.netgen.choices import check_options
 from caffekit.netgen.own import own_texts
 from caffekit.netgen.solver import plan_solver, solver_text
 from caffekit.netgen.subject import Subject
-from caffekit.netgen.templates import TEMPLATES, Data, NetOptions, check_options, deploy_text, train_val_text
+from caffekit.netgen.templates import Data, NetOptions, deploy_text, train_val_text
 
 __all__ = ["ACTIVATIONS", "TEMPLATES", "Data", "Generated", "NetOptions", "generate"]
 

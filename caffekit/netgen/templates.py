@@ -1,33 +1,23 @@
-"""The network templates: prototxt_templates/NAME.prototxt, made of the layers in parts/."""
+"""The network templates: prototxt_templates/NAME.prototxt, made of the layers and blocks in parts/."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from caffekit.config.problems import near
 from caffekit.config.shipped import shipped_folder
-from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
+from caffekit.netgen.catalogue import BLOCKS, TEMPLATES, Template
 from caffekit.netgen.numbers import plain, quoted
+from caffekit.netgen.scope import Scope
 
-STD_LAYER = "data_std"  # and the name of its top
-
-
-class Template(NamedTuple):
-    """title: the net's name; side: the smallest image side its layers leave something of."""
-
-    title: str
-    side: int
-    classifier: str = "ip2"
-
-
-TEMPLATES = {
-    "cifar10_quick": Template("CIFAR10_quick", side=8),
-    "lenet": Template("LeNet", side=16),
-}
+RECORDS = {1: "data", 2: "pair_data", 3: "triplet_data"}
+"""The data layer's top, by how many images a record holds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,8 @@ class Data:
     """What a net must know of its data: LMDB paths, shape, counts, and (x - mean) * scale * factors.
 
     `mean_values` and `factors` have one number per channel, or none; without `test` there is no test net.
-    Caffe's transform_param has one scale for all channels: `factors` become a layer of the net.
+    Caffe's transform_param has one scale for all channels: `factors` become a layer of the net. `images`: how
+    many a record holds, channel behind channel; 0 where nothing says so.
     """
 
     train: str
@@ -49,46 +40,46 @@ class Data:
     mean_values: tuple[float, ...] = ()
     scale: float = 1.0
     factors: tuple[float, ...] = ()
+    images: int = 0
 
 
 @dataclass(frozen=True)
 class NetOptions:
-    """What can be chosen about a template's net."""
+    """What can be chosen about a template's net; None: as the template has it.
 
-    activation: str = "relu"
+    `width` multiplies the numbers of maps; `blocks` are those of a net that is spelled out.
+    """
+
+    activation: str | None = None
     dropout: float | None = None
     crop: int | None = None
     mirror: bool = False
+    depth: int | None = None
+    width: float = 1.0
+    drop_path: float | None = None
+    blocks: tuple[Mapping[str, Any], ...] = ()
 
 
-def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
-    """A line for each choice. UsageError: unknown names, images too small for the template or the crop."""
-    for what, word, table in (
-        ("net.template", name, TEMPLATES),
-        ("net.activation", options.activation, ACTIVATIONS),
-    ):
-        if word not in table:
-            raise UsageError(f"{what}: no {word!r}{near(word, table)}", f"there are: {', '.join(table)}")
-    side = min(data.height, data.width)
-    size = f"{data.width}x{data.height}"
-    if options.crop and options.crop > side:
-        raise UsageError(
-            f"net.crop {options.crop} is larger than the images ({size})", "crop less, or resize more"
-        )
-    if (options.crop or side) < TEMPLATES[name].side:
-        raise UsageError(
-            f"{name} needs images of at least {TEMPLATES[name].side} pixels, got {options.crop or size}",
-            "choose another template, or a larger gen_lmdb.resize",
-        )
-    dropout = f", dropout {options.dropout:g}" if options.dropout else ""
-    return [f"{TEMPLATES[name].title} with {options.activation}{dropout}, {data.classes} outputs"]
+def template_of(name: str) -> Template:
+    """The row of TEMPLATES, or that of a net spelled out."""
+    return BLOCKS if name == "blocks" else TEMPLATES[name]
 
 
-def input_shape(data: Data, options: NetOptions) -> tuple[int, int, int, int]:
-    """N, C, H, W of one image as it enters the net."""
-    if options.crop:
-        return 1, data.channels, options.crop, options.crop
-    return 1, data.channels, data.height, data.width
+def input_shape(data: Data, options: NetOptions, images: int = 1) -> tuple[int, int, int, int]:
+    """N, C, H, W of one image as it enters the net, where a record holds `images`."""
+    height, width = (options.crop, options.crop) if options.crop else (data.height, data.width)
+    return 1, data.channels // images, height, width
+
+
+def depth_of(template: Template, options: NetOptions) -> int:
+    """The number of layers asked for, else the template's first; 0 where there is no choice."""
+    return options.depth or (template.depths[0] if template.depths else 0)
+
+
+def title_of(template: Template, options: NetOptions) -> str:
+    """The net's name: VGG-16."""
+    depth = depth_of(template, options)
+    return f"{template.title}-{depth}" if depth else template.title
 
 
 def train_val_text(name: str, data: Data, options: NetOptions, batch_size: int, test_batch_size: int) -> str:
@@ -97,14 +88,15 @@ def train_val_text(name: str, data: Data, options: NetOptions, batch_size: int, 
     if data.test:
         layers.append(("TEST", quoted(data.test), test_batch_size))
     return _render(
-        "train_val", name, data, options,
+        "train_val", name, data, options, batch_size,
         data_layers=layers, transform=_transform(data, options), mirror=options.mirror,
     )  # fmt: skip
 
 
 def deploy_text(name: str, data: Data, options: NetOptions) -> str:
     """deploy.prototxt of template `name`."""
-    return _render("deploy", name, data, options, shape=input_shape(data, options))
+    shape = input_shape(data, options, template_of(name).images)
+    return _render("deploy", name, data, options, 0, shape=shape)
 
 
 def _transform(data: Data, options: NetOptions) -> list[str]:
@@ -115,32 +107,64 @@ def _transform(data: Data, options: NetOptions) -> list[str]:
     return crop + means + scale
 
 
-def _render(frame: str, name: str, data: Data, options: NetOptions, **more: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(shipped_folder("prototxt_templates")),
+def _render(frame: str, name: str, data: Data, options: NetOptions, batch_size: int, **more: Any) -> str:
+    environment = _environment(shipped_folder("prototxt_templates"))
+    template = template_of(name)
+    top = RECORDS[template.images if frame == "train_val" else 1]
+    net = _scope(template, data, options, batch_size, f"{top}_std" if data.factors else top)
+    file = "parts/spelled_out.prototxt" if name == "blocks" else f"{name}.prototxt"
+    body = environment.get_template(file).render(net=net, blocks=options.blocks)
+    factors = data.factors if batch_size else data.factors[: data.channels // template.images]
+    text = environment.get_template(f"parts/{frame}.prototxt").render(
+        name=title_of(template, options),
+        comment=_comment(template, data, options, net),
+        body=body,
+        classifier=template.classifier.format(classes=data.classes),
+        data_top=top,
+        factors=[plain(value) for value in factors],
+        **more,
+    )
+    return "".join(f"{line}\n" for line in text.splitlines() if line.strip())
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """Jinja's environment, which keeps what it has compiled."""
+    return Environment(
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    template = TEMPLATES[name]
-    activation = ACTIVATIONS[options.activation]
-    net = {
-        "activation": activation,
-        "filler": activation.filler,
-        "classes": data.classes,
-        "dropout": plain(options.dropout) if options.dropout else "",
-        "entry": STD_LAYER if data.factors else "data",
-    }
-    body = environment.get_template(f"{name}.prototxt").render(net=net)
-    _, channels, height, width = input_shape(data, options)
-    comment = f"{template.title}: {data.classes} classes of {channels}x{height}x{width} images"
-    return environment.get_template(f"parts/{frame}.prototxt").render(
-        name=template.title,
-        comment=comment,
-        body=body,
-        classifier=template.classifier,
-        std_layer=STD_LAYER,
-        factors=[plain(value) for value in data.factors],
-        **more,
+
+
+def _scope(template: Template, data: Data, options: NetOptions, batch_size: int, entry: str) -> Scope:
+    shape = input_shape(data, options, template.images)
+    return Scope(
+        classes=data.classes,
+        activation=ACTIVATIONS[options.activation or template.activation],
+        train=batch_size > 0,
+        batch_size=batch_size,
+        channels=shape[1],
+        height=shape[2],
+        width=shape[3],
+        depth=depth_of(template, options),
+        by=options.width,
+        dropout=template.dropout if options.dropout is None else options.dropout,
+        drop_path=template.drop_path if options.drop_path is None else options.drop_path,
+        entry=entry,
     )
+
+
+def _comment(template: Template, data: Data, options: NetOptions, net: Scope) -> list[str]:
+    """The first lines of a file: what this net is, and why its weights begin as they do."""
+    images = f"{net.channels}x{net.height}x{net.width} images"
+    what = f"{data.classes} classes of {images}" if template.classifier else images
+    width = f", {options.width:g} times as wide" if options.width != 1 else ""
+    source = f" ({template.source})" if template.source else ""
+    activation = options.activation or template.activation
+    return [
+        f"{title_of(template, options)}{width}: {what}{source}",
+        f"weight_filler {net.filler} where {activation} follows: it keeps the variance from layer to layer",
+    ]

@@ -47,7 +47,7 @@ def gen_prototxt(
     made = generate(
         net,
         data,
-        NetOptions(settings.net.activation, settings.net.dropout, settings.net.crop, settings.net.mirror),
+        net_options(settings),
         solver_wishes(settings),
         net_path=str(out / FILES[0]),
         snapshot_prefix=str(snapshot_prefix or out / settings.name),
@@ -73,9 +73,10 @@ def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str
     contract = preprocess_path(train)
     mean: tuple[float, ...] = ()
     factors: tuple[float, ...] = ()
-    scale = 1.0
+    scale, held = 1.0, 0
     if contract.exists():
         preprocess = Preprocess.read(contract)
+        held = preprocess.images
         mean, scale = tuple(preprocess.mean_values * preprocess.images), preprocess.scale
         factors = tuple(std_factors(preprocess.std) * preprocess.images) if preprocess.std_layer else ()
     else:
@@ -84,7 +85,7 @@ def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str
     data = Data(
         train=str(train), train_images=images, channels=channels, height=height, width=width,
         classes=len(names) or classes, test=str(test) if test else None, test_images=test_images,
-        mean_values=mean, scale=scale, factors=factors,
+        mean_values=mean, scale=scale, factors=factors, images=held,
     )  # fmt: skip
     what = f"{images} training and {test_images} validation images of {channels}x{height}x{width}"
     return data, [what], warnings
@@ -99,6 +100,14 @@ def choose_net(settings: Settings, data: Data) -> tuple[str | Path, list[str]]:
     if data.channels == 1:
         return "lenet", ["template lenet: the default for grey images"]
     return "cifar10_quick", ["template cifar10_quick: the default for colour images"]
+
+
+def net_options(settings: Settings) -> NetOptions:
+    """What the section net says about a template's net."""
+    net = settings.net
+    return NetOptions(
+        net.activation, net.dropout, net.crop, net.mirror, net.depth, net.width, net.drop_path
+    )  # fmt: skip
 
 
 def solver_wishes(settings: Settings) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ import pytest
 
 from caffekit.formats.caffe_pb2 import NetParameter, SolverParameter
 from caffekit.formats.prototxt import layer_lines, parse
-from caffekit.netgen import ACTIVATIONS, TEMPLATES, Data, NetOptions, generate
+from caffekit.netgen import TEMPLATES, generate
 from caffekit.netgen.lint import RULES, lint
 from caffekit.netgen.subject import Subject
+from tests.netgen.sizes import fitting
 
 NET = """
 layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TRAIN }
@@ -42,15 +43,15 @@ def test_a_sound_net_has_no_findings() -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_what_gen_prototxt_writes_is_sound(template: str, activation: str) -> None:
-    data = Data("a", 100, 1, 32, 32, 5, "b", 20)
-    made = generate(template, data, NetOptions(activation=activation))
+def test_what_gen_prototxt_writes_is_sound(template: str) -> None:
+    data = fitting(template)
+    made = generate(template, data)
+    shape = (data.channels, data.height, data.width)
     subject = Subject(
         parse(made.train_val, NetParameter(), "n"),
         parse(made.solver, SolverParameter(), "s"),
         classes=5,
-        shapes={"TRAIN": (1, 32, 32), "TEST": (1, 32, 32)},
+        shapes={"TRAIN": shape, "TEST": shape},
         images={"TEST": 20},
     )
     assert lint(subject, {}, {}) == []
