@@ -25,6 +25,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     with os_errors("writing", path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
         try:
             yield temporary
             _sync(temporary)

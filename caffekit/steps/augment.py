@@ -69,8 +69,8 @@ def augment(
         if images.classes:
             write_labels(temporary / "labels.txt", images.classes)
         write_text(temporary / "summary.json", dumps(report.summary, indent=2) + "\n")
-    if grid:
-        write_bytes(grid, _grid(images, settings.copies, changes, options.seed))
+        if grid:  # before `out` has its name: what is there is complete
+            write_bytes(grid, _grid(images, settings.copies, changes, options.seed))
     return report
 
 

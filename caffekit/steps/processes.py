@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,12 +37,13 @@ def process_map(
     done = 0
     while done < len(items):
         try:
-            rest = (joblib.delayed(_timed)(work, item, seconds) for item in items[done:])
-            for result in joblib.Parallel(n_jobs=jobs, return_as="generator")(rest):
+            left = map(items.__getitem__, range(done, len(items)))
+            rest = (joblib.delayed(_timed)(work, item, seconds) for item in left)
+            for result in _pool(jobs, "generator")(rest):
                 done += 1
                 yield result
         except BrokenProcessPool:
-            for item in items[done : done + ALONE]:
+            for item in map(items.__getitem__, range(done, min(done + ALONE, len(items)))):
                 done += 1
                 yield _alone(work, item, crashed, seconds)
 
@@ -50,7 +54,7 @@ def _alone(work: Callable[[T], R], item: T, crashed: Callable[[T], R], seconds: 
     import joblib
 
     try:
-        result: R = joblib.Parallel(n_jobs=2)([joblib.delayed(_timed)(work, item, seconds)])[0]
+        result: R = _pool(2)([joblib.delayed(_timed)(work, item, seconds)])[0]
     except BrokenProcessPool:
         return crashed(item)
     return result
@@ -64,3 +68,20 @@ def _timed(work: Callable[[T], R], item: T, seconds: float) -> R:
         return work(item)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _pool(jobs: int, return_as: str = "list") -> Any:
+    import joblib
+
+    return joblib.Parallel(n_jobs=jobs, return_as=return_as, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """In the child: do not wait five minutes for more work from a parent that was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -418,47 +417,3 @@ def test_channels_that_vary_alike_need_no_layer(tmp_path: Path) -> None:
     same, other = (Preprocess.read(tmp_path / f"{name}_db.preprocess.yaml") for name in ("same", "other"))
     assert not same.std_layer and same.scale == pytest.approx(1 / same.std[0])
     assert other.std_layer and other.scale == 1.0
-
-
-KILLED = """
-import os, signal, sys, time
-from pathlib import Path
-from caffekit.config.schema import GenLmdbSettings
-from caffekit.options import Options
-from caffekit.steps.gen_lmdb import gen_lmdb
-source, out = map(Path, sys.argv[1:])
-settings, options = GenLmdbSettings(), Options(workers=2, quiet=True)
-for number in range(20):
-    child = os.fork()
-    if not child:
-        gen_lmdb(source, out, settings, options)
-        os._exit(0)
-    time.sleep(0.003 * number)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    if out.exists():
-        break
-print(number)
-"""
-
-
-def test_killed_at_any_moment_the_same_command_completes_it(folder: Path, tmp_path: Path) -> None:
-    """Twenty times, each a little later: what stands in the end is what an undisturbed run writes."""
-    rows = [f"raw/{path.relative_to(folder)},{i}.5" for i, path in enumerate(sorted(folder.rglob("*.png")))]
-    (tmp_path / "a.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
-    (tmp_path / "whole").mkdir()
-    make(tmp_path / "a.csv", tmp_path / "whole/db", Options(workers=2))
-    (tmp_path / "killed").mkdir()
-    out = tmp_path / "killed/db"
-    command = [sys.executable, "-c", KILLED, tmp_path / "a.csv", out]
-    killed = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert killed > 2
-    if not out.exists():
-        make(tmp_path / "a.csv", out, Options(workers=2))
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder`, hidden ones included; the summary without its place."""
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: data.replace(str(folder).encode(), b"") for name, data in files.items()}
