@@ -26,7 +26,7 @@ def _template(name: str) -> str:
 TemplateName = Annotated[str, AfterValidator(_template)]
 
 
-LimitName = Literal["too-dark", "too-bright", "blurry", "low-information", "odd-aspect"]
+LimitName = Literal["too-dark", "too-bright", "blurry", "low-information", "odd-aspect", "suspect-label"]
 
 
 class Section(BaseModel):
@@ -63,6 +63,10 @@ class CleanSettings(Section):
     """Thresholds of quality checks (in the units of their scores) instead of those that adapt to the set."""
     labels: bool = True
     """Look for wrong labels."""
+    labels_by: Literal["auto", "edges", "net"] = "auto"
+    """What to judge labels by: edges of thumbnails, or small nets trained on them; auto: nets where edges do not do."""
+    features: Path | None = None
+    """Judge labels by these features instead: .npz of `extract`, .npy, HDF5 or LMDB, a row per image."""
     max_rejected: CountOrPercent | None = None
     """More rejected images than this (a count, or a percentage of all) end in exit 4."""
     mode: Literal["list", "copy", "link"] = "list"
@@ -203,6 +207,17 @@ class NetSettings(Section):
         return self
 
 
+class FinetuneSettings(Section):
+    weights: Path | None = None
+    """A .caffemodel to begin with: layers of the same name and shape load."""
+    replace: str | list[str] = []
+    """Layers that start afresh, as LAYER_NAME (of the run); classifiers of another shape do so unasked."""
+    lr_mult: float = Field(default=10.0, ge=0)
+    """How much faster than the others the layers that start afresh learn."""
+    freeze: str | list[str] = []
+    """Layers that stand still, by name or pattern such as conv*."""
+
+
 class SnapshotSettings(Section):
     every: IterationsValue | None = None
     """Iterations, a percentage of max_iter or epochs between snapshots; None: solver.snapshot."""
@@ -224,6 +239,9 @@ class TrainSettings(Section):
     """Our own pycaffe on PyTorch, or real BVLC Caffe."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of the embedded engine's products; bf16 is quicker where the hardware has instructions for it."""
+    compile: bool = False
+    """Convolve by kernels that the embedded engine compiles for this CPU on first use, with g++ or clang:
+    quicker, and within some 1e-5 of Caffe's numbers."""
     gpu: int | list[int] | Literal["auto", "all", "none"] = "auto"
     """auto: the first GPU where there is one, else the CPU; none: the CPU; several train together."""
     weights: list[Path] = []
@@ -280,6 +298,7 @@ class Settings(Section):
     gen_lmdb: GenLmdbSettings = GenLmdbSettings()
     net: NetSettings = NetSettings()
     solver: SolverSettings = SolverSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     train: TrainSettings = TrainSettings()
     guard: GuardSettings = GuardSettings()
     evaluate: EvaluateSettings = EvaluateSettings()

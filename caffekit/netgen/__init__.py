@@ -13,23 +13,25 @@ from caffekit.formats.prototxt import parse
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.catalogue import TEMPLATES
 from caffekit.netgen.choices import check_options
+from caffekit.netgen.finetune import Finetune, Row, finetuned, summary_lines
 from caffekit.netgen.own import own_texts
 from caffekit.netgen.solver import plan_solver, solver_text
 from caffekit.netgen.subject import Subject
 from caffekit.netgen.templates import Data, NetOptions, deploy_text, train_val_text
 
-__all__ = ["ACTIVATIONS", "TEMPLATES", "Data", "Generated", "NetOptions", "generate"]
+__all__ = ["ACTIVATIONS", "TEMPLATES", "Data", "Finetune", "Generated", "NetOptions", "generate"]
 
 PLAIN = NetOptions()
 
 
 class Generated(NamedTuple):
-    """The three texts, and a line for each choice that was made."""
+    """The three texts, a line for each choice that was made, and what layers begin with when fine-tuning."""
 
     train_val: str
     deploy: str
     solver: str
     notes: list[str]
+    plan: list[Row] = []
 
 
 def generate(
@@ -41,6 +43,7 @@ def generate(
     net_path: str = "train_val.prototxt",
     snapshot_prefix: str = "snapshot",
     mode: str = "CPU",
+    finetune: Finetune | None = None,
 ) -> Generated:
     """The files for `data`; `net` is a template's name, or the path of a train_val.prototxt to fill in.
 
@@ -55,17 +58,20 @@ def generate(
         notes = check_options(net, data, options)
         train_val = train_val_text(net, data, options, plan.batch_size, plan.test_batch_size)
         deploy = deploy_text(net, data, options)
-    made = Generated(
-        train_val, deploy, solver_text(plan, net_path, snapshot_prefix, mode), notes + plan.notes
-    )
-    _verify(made, str(net), data)
+    rows: list[Row] = []
+    shape = (data.channels, data.height, data.width)
+    if finetune:
+        train_val, deploy, rows = finetuned(train_val, deploy, finetune, shape)
+        notes += summary_lines(rows, finetune)
+    text = solver_text(plan, net_path, snapshot_prefix, mode)
+    made = Generated(train_val, deploy, text, notes + plan.notes, rows)
+    _verify(made, str(net), shape)
     return made
 
 
-def _verify(made: Generated, name: str, data: Data) -> None:
+def _verify(made: Generated, name: str, shape: tuple[int, int, int]) -> None:
     """What was written can be read, and its layers fit each other. FormatError naming the layer."""
     parse(made.solver, SolverParameter(), "solver.prototxt")
-    shape = (data.channels, data.height, data.width)
     for text in (made.train_val, made.deploy):
         subject = Subject(parse(text, NetParameter(), name), shapes={"TRAIN": shape, "TEST": shape})
         for phase, net in subject.phase_nets():

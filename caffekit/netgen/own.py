@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from caffekit.errors import FormatError
-from caffekit.formats.prototxt import read_net, to_text
+from caffekit.formats.prototxt import read_net, read_text, to_text
+from caffekit.formats.prototxt_patch import patched
 from caffekit.netgen.solver import Plan
 from caffekit.netgen.std_layer import insert
 from caffekit.netgen.structure import classifiers, data_layers, parameters, phases
@@ -14,14 +15,14 @@ from caffekit.netgen.templates import Data
 
 
 def own_texts(path: Path, data: Data, plan: Plan) -> tuple[str, str, list[str]]:
-    """train_val and deploy of the net in `path`, and a line per change.
+    """train_val and deploy of the net in `path`, and a line per change; train_val keeps its comments.
 
     FormatError when a phase has no Data layer of its own, or no classifier is found.
     """
     net = read_net(path)
     notes = _fill_data(net, path, data, plan) + _fill_classifier(net, path, data)
     head = f"# {path.name}, with data, batch sizes and classes filled in\n"
-    return head + to_text(net), head + to_text(deploy_net(net, data)), notes
+    return head + patched(read_text(path), net), head + to_text(deploy_net(net, data)), notes
 
 
 def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
@@ -37,6 +38,7 @@ def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
                 f"give each Data layer its `include {{ phase: {phase} }}`",
             )
         layer = layers[0]
+        _fill_ones(net, phase, layer.data_param.batch_size, batch_size)
         layer.data_param.source = source
         layer.data_param.batch_size = batch_size
         layer.data_param.backend = layer.data_param.LMDB
@@ -45,6 +47,15 @@ def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
     if data.factors and not any("left as they are" in note for note in notes):
         notes += insert(net, data.factors)
     return notes
+
+
+def _fill_ones(net: Any, phase: str, was: int, batch_size: int) -> None:
+    """DummyData as long as the batch (drop-path's ones) stays as long as the batch."""
+    for layer in net.layer:
+        if layer.type == "DummyData" and phase in phases(layer):
+            for shape in layer.dummy_data_param.shape:
+                if shape.dim and shape.dim[0] == was:
+                    shape.dim[0] = batch_size
 
 
 def _fill_transform(layer: Any, data: Data) -> list[str]:

@@ -9,10 +9,12 @@ from typing import Any
 from caffekit.config.schema import Settings
 from caffekit.errors import DataError
 from caffekit.formats.atomic import refuse_existing, write_text
+from caffekit.formats.blobs import blob_shape
 from caffekit.formats.datum import datum_array, parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path, std_factors
-from caffekit.netgen import Data, Generated, NetOptions, generate
+from caffekit.formats.weights import read_caffemodel
+from caffekit.netgen import Data, Finetune, Generated, NetOptions, generate
 from caffekit.options import Options
 from caffekit.report import Report
 
@@ -52,6 +54,7 @@ def gen_prototxt(
         net_path=str(out / FILES[0]),
         snapshot_prefix=str(snapshot_prefix or out / settings.name),
         mode="CPU" if settings.train.gpu in ("auto", "none") else "GPU",
+        finetune=finetune_wishes(settings),
     )
     if not options.dry_run:
         for name, text in zip(FILES, made[:3], strict=True):
@@ -110,6 +113,20 @@ def net_options(settings: Settings) -> NetOptions:
     )  # fmt: skip
 
 
+def finetune_wishes(settings: Settings) -> Finetune | None:
+    """The section finetune with the shapes that its weights hold; None without weights."""
+    given = settings.finetune
+    if given.weights is None:
+        return None
+    model = {
+        layer.name: [blob_shape(blob) for blob in layer.blobs]
+        for layer in read_caffemodel(given.weights).layer
+        if layer.blobs
+    }
+    replace, freeze = (([one] if isinstance(one, str) else one) for one in (given.replace, given.freeze))
+    return Finetune(model, tuple(replace), given.lr_mult, tuple(freeze), settings.name)
+
+
 def solver_wishes(settings: Settings) -> Mapping[str, Any]:
     """The solver section with what other sections say about it."""
     wishes = dict(settings.solver)
@@ -137,6 +154,8 @@ def _report(
 ) -> Report:
     files = {name.removesuffix(".prototxt"): str(out / name) for name in FILES}
     summary = {"files": files, "classes": data.classes, "notes": notes}
+    if made.plan:
+        summary["finetune"] = [row._asdict() for row in made.plan]
     lines = [
         f"{'would write' if dry_run else 'wrote'} {', '.join(FILES)} to {out}",
         *(f"  {n}" for n in notes),

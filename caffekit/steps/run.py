@@ -191,14 +191,14 @@ def _lmdbs(settings: Settings, train_list: Path, home: Path) -> list[Stage]:
 def _training(settings: Settings, home: Path) -> list[Stage]:
     run_dir = settings.train.runs / settings.name
     source = settings.evaluate.source or home / "split" / ("test.txt" if settings.split.test else "val.txt")
-    sections = [settings.net, settings.solver, settings.train, settings.guard]
+    sections = [settings.net, settings.solver, settings.finetune, settings.train, settings.guard]
     if settings.train.augment:
         sections.append(settings.augment)
     return [
         Stage(
             "train",
             home,
-            [*settings.train.weights, *([settings.net.prototxt] if settings.net.prototxt else [])],
+            [*settings.train.weights, *filter(None, (settings.net.prototxt, settings.finetune.weights))],
             run_dir / "best.caffemodel",
             [_values(section) for section in sections],
             lambda options, resume: train(settings, options, resume="auto" if resume else None),

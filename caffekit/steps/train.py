@@ -57,7 +57,8 @@ def train(
     from there. An interrupted, paused, diverged or dead training is a failed Report that tells what was done.
     """
     run = RunDir(Path(run_dir or settings.train.runs / _name(settings, solver)))
-    weights = _existing(settings.train.weights)
+    begin_with = [settings.finetune.weights] if settings.finetune.weights and not solver else []
+    weights = _existing([*begin_with, *settings.train.weights])
     state = None if resume in (None, "auto") else _existing([Path(str(resume))])[0]
     if state:
         read_state(state)
@@ -66,7 +67,9 @@ def train(
             f"{run.path} holds a training already",
             "--resume auto goes on with it, --overwrite starts again, --run-dir takes another place",
         )
-    engine = find_engine(settings.train.engine, caffe_python, settings.train.precision)
+    engine = find_engine(
+        settings.train.engine, caffe_python, settings.train.precision, settings.train.compile
+    )
     devices, where = choose_devices(engine, settings.train.gpu)
     if options.dry_run:
         return _dry_run(run, settings, solver, where)
