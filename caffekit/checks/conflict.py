@@ -8,7 +8,7 @@ from caffekit.checks.subject import Finding, Subject
 def conflicting_label(subject: Subject) -> dict[int, Finding]:
     """Every copy, exact or near, of a picture that stands under several labels; score: the correlation."""
     found: dict[int, Finding] = {}
-    count = len(subject.rows)
+    count = subject.count
     copies = _copies(subject)
     for i in {*subject.links.near, *subject.links.same}:
         if i >= count:
@@ -34,7 +34,7 @@ def _copies(subject: Subject) -> dict[int, dict[int, float]]:
     shared: dict[int, dict[int, float]] = {}
     for group in subject.links.same.values():
         if group[0] not in shared:
-            members = [j for j in group if j < len(subject.rows)]
+            members = [j for j in group if j < subject.count]
             firsts = dict(zip(subject.labels[members[::-1]].tolist(), members[::-1], strict=True))
             shared[group[0]] = dict.fromkeys(firsts.values(), 1.0)
     return {i: shared[group[0]] for i, group in subject.links.same.items()}

@@ -14,22 +14,22 @@ Floats = NDArray[np.float32]
 
 
 def gap(thumbs: NDArray[np.uint8]) -> float:
-    """How far below 1 the correlation of two copies may be in this set; thumbs: a row of pixels each.
+    """How far below 1 the correlation of copies may be; thumbs: a sample of the set, a row of pixels each.
 
-    Measured by how far images are from the nearest of a sample of others; copies among them are too few to
-    move the median.
+    Measured by how far images are from the nearest of the others; copies among them are too few to move the
+    median.
     """
-    chosen = np.random.default_rng(0).permutation(len(thumbs))[:SAMPLE]
-    sample = standardised(thumbs[chosen])
+    sample = standardised(thumbs)
     alike = sample @ sample.T
     np.fill_diagonal(alike, -1)
     nearest = 1 - float(np.median(alike.max(1)))
     return min(max(SHARE_OF_NEAREST * nearest, LEAST_GAP), LARGEST_GAP)
 
 
-def correlations(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Floats:
-    """The correlation of each row of `left` with the same row of `right`."""
-    return np.asarray(np.einsum("nd,nd->n", standardised(left), standardised(right)), np.float32)
+def correlations(thumbs: NDArray[np.uint8], left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+    """The correlation of row left[n] of `thumbs` with row right[n]."""
+    rows = standardised(thumbs)
+    return np.asarray(np.einsum("nd,nd->n", rows[left], rows[right]), np.float32)
 
 
 def standardised(thumbs: NDArray[np.uint8]) -> Floats:

@@ -18,11 +18,11 @@ def exact_duplicate(subject: Subject) -> dict[int, Finding]:
     for group in {tuple(group) for group in subject.links.same.values()}:
         candidates = _in_set(subject, group)
         if candidates:
-            best = min(candidates, key=subject.rank)
-            row = subject.rows[best]
+            best = min(candidates, key=subject.place.__getitem__)
+            contents = subject.rows.columns["content"]
             for i in candidates:
                 if i != best:
-                    what = "file" if subject.rows[i].bytes_hash == row.bytes_hash else "pixels"
+                    what = "file" if (contents[i] == contents[best]).all() else "pixels"
                     found[i] = Finding(1.0, f"the same {what} as {subject.path(best)}")
     return found
 
@@ -34,7 +34,7 @@ def near_duplicate(subject: Subject) -> dict[int, Finding]:
     likenesses.
     """
     found: dict[int, Finding] = {}
-    order = sorted(_in_set(subject, subject.links.near), key=subject.rank)
+    order = sorted(_in_set(subject, subject.links.near), key=subject.place.__getitem__)
     place = {i: n for n, i in enumerate(order)}
     for i in order:
         if i in found:
@@ -47,4 +47,4 @@ def near_duplicate(subject: Subject) -> dict[int, Finding]:
 
 def _in_set(subject: Subject, indices: Iterable[int]) -> list[int]:
     """Those of `indices` that belong to the set and pass all other checks."""
-    return [i for i in indices if i < len(subject.rows) and i not in subject.out]
+    return [i for i in indices if i < subject.count and i not in subject.out]

@@ -15,19 +15,20 @@ CELLS = 6
 TILE = 32
 LEAST_SIDE = 64  # below it a drawing and a blurred photo look the same
 WINDOW = 1024
+FURTHER = 3**0.5  # pixels of blur from 1 to 2
 
 
-def shrink(gray: Gray, side: int) -> Gray:
-    """`gray` with at most `side` × `side` pixels; smaller sides stay as they are.
+def shrink(image: Gray, side: int) -> Gray:
+    """`image` with at most `side` × `side` pixels; smaller sides stay as they are.
 
     Quickly (bilinear) to twice the size, then by area: the same to the eye as by area at once, far cheaper.
     """
-    height, width = gray.shape
+    height, width = image.shape[:2]
     near = (min(width, 2 * side), min(height, 2 * side))
     if near != (width, height):
-        gray = np.asarray(cv2.resize(gray, near, interpolation=cv2.INTER_LINEAR), np.uint8)
+        image = np.asarray(cv2.resize(image, near, interpolation=cv2.INTER_LINEAR), np.uint8)
     size = (min(width, side), min(height, side))
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def thumbnail(gray: Gray) -> Gray:
@@ -38,14 +39,21 @@ def thumbnail(gray: Gray) -> Gray:
 def phash(thumb: Gray) -> int:
     """64 bits: which of the 8 × 8 lowest frequencies of the cosine transform are above their median."""
     low = cv2.dct(thumb.astype(np.float32))[:8, :8].ravel()
-    bits = low > np.median(low[1:])  # the first is the mean grey
+    bits = low > np.partition(low[1:], 31)[31]  # 63 without the mean grey
     return int.from_bytes(np.packbits(bits).tobytes())
 
 
-def chroma(image: NDArray[np.uint8]) -> NDArray[np.int16]:
+def chroma(image: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Cr and Cb of 4 × 4 cells, 0 for grey: two pictures that differ in colour alone are not copies."""
     cells = cv2.resize(image, (CHROMA_CELLS, CHROMA_CELLS), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(cells, cv2.COLOR_BGR2YCrCb), np.int16)[..., 1:] - 128
+    return (np.asarray(cv2.cvtColor(cells, cv2.COLOR_BGR2YCrCb), np.int16)[..., 1:] - 128).astype(np.int8)
+
+
+def extremes(gray: Gray) -> tuple[float, float]:
+    """The grey levels that 1 % of the pixels stay below, and 99 %."""
+    levels = np.cumsum(cv2.calcHist([gray], [0], None, [256], [0, 256]))
+    low, high = np.searchsorted(levels, [0.01 * gray.size, 0.99 * gray.size]).tolist()
+    return float(low), float(high)
 
 
 def edges(thumb: Gray) -> NDArray[np.float16]:
@@ -82,8 +90,8 @@ def sharpness(gray: Gray) -> float:
         return float("nan")
     top, left = ((side - min(side, WINDOW)) // 2 for side in gray.shape)
     values = gray[top : top + WINDOW, left : left + WINDOW].astype(np.float32)
-    once = cv2.GaussianBlur(values, (0, 0), 1)
-    twice = cv2.GaussianBlur(values, (0, 0), 2)
+    once = cv2.GaussianBlur(values, (7, 7), 1)
+    twice = cv2.GaussianBlur(once, (9, 9), FURTHER)
     fine, coarse = _tiles((values - once) ** 2), _tiles((once - twice) ** 2)
     sharpest = np.argsort(coarse)[-max(1, len(coarse) // 10) :]
     if coarse[sharpest].mean() < 1:  # nothing to see: a matter of low-information
@@ -92,5 +100,6 @@ def sharpness(gray: Gray) -> float:
 
 
 def _tiles(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = (max(1, side // TILE) for side in values.shape)
-    return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), np.float32).ravel()
+    height, width = (side // TILE for side in values.shape)
+    whole = values[: height * TILE, : width * TILE]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32).ravel()

@@ -20,8 +20,7 @@ Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 Pairs = tuple[Indices, Indices]
 
-# Of more images with one and the same hash, the rest are compared with so many of the first ones only: all
-# pairs of a crowd would take forever, and the first are the best.
+# More images than this with one and the same hash are a crowd: the hash says nothing about them any more.
 CROWD = 1000
 EXPANDED = 1 << 20  # pairs of images in memory at once
 SORT, COMPARE = 4, 1  # relative costs: of a hash in a sort, of a pair in a run
@@ -37,21 +36,31 @@ class _Groups(NamedTuple):
     size: Indices
 
 
-def pairs_within(hashes: Hashes, distance: int, known: int = 0) -> Iterator[Pairs]:
+def pairs_within(
+    hashes: Hashes, distance: int, known: int = 0, crowded: NDArray[np.bool_] | None = None
+) -> Iterator[Pairs]:
     """Index arrays (i, j), i < j, batch by batch: every pair of hashes within `distance` bits, once.
 
-    Without pairs of two of the first `known`. Of more than CROWD equal hashes, see CROWD.
+    Without pairs of two of the first `known`. crowded: set here for all of each crowd and all near it; pairs
+    of a crowd with itself or with what is near it are left out. Without it the CROWD first of each are
+    compared.
     """
     order = np.argsort(hashes, kind="stable")
     starts = _run_starts(hashes[order])
-    for first, later in _pairs_in_runs(starts, order >= known, CROWD):
+    wanted = order >= known
+    if crowded is not None:
+        crowded[order] = np.bincount(starts, minlength=len(order))[starts] > CROWD
+        wanted &= ~crowded[order]
+    for first, later in _pairs_in_runs(starts, wanted, CROWD):
         yield order[first], order[later]
     if not distance:
         return
     groups = _groups(hashes, order, np.unique(starts))
     last = groups.members[groups.start + groups.size - 1]
     for u, v in _join(groups.values, distance, int((last < known).sum())):
-        for i, j in _expanded(groups, u, v):
+        if crowded is not None:
+            u, v = _without_crowds(groups, u, v, crowded)
+        for i, j in _expanded(groups, u, v) if len(u) else ():
             wanted = (i >= known) | (j >= known)
             yield np.minimum(i, j)[wanted], np.maximum(i, j)[wanted]
 
@@ -140,6 +149,14 @@ def _groups(hashes: Hashes, order: Indices, starts: Indices) -> _Groups:
     by_last = np.argsort(order[starts + count - 1]) if len(order) else starts
     starts, count = starts[by_last], count[by_last]
     return _Groups(hashes[order[starts]], order, starts, count)
+
+
+def _without_crowds(groups: _Groups, u: Indices, v: Indices, crowded: NDArray[np.bool_]) -> Pairs:
+    """The pairs of groups of which none is a crowd; `crowded` is set for the members of the others."""
+    crowd = (groups.size[u] > CROWD) | (groups.size[v] > CROWD)
+    for group in np.unique(np.concatenate([u[crowd], v[crowd]])):
+        crowded[groups.members[groups.start[group] : groups.start[group] + groups.size[group]]] = True
+    return u[~crowd], v[~crowd]
 
 
 def _expanded(groups: _Groups, u: Indices, v: Indices) -> Iterator[Pairs]:

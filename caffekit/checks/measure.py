@@ -5,6 +5,7 @@ Runs in a worker process: rows travel, pixels do not.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 import stat
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from caffekit.checks import features, variants
 from caffekit.formats.image_header import extension_fits, sniff
 from caffekit.formats.image_traits import trailing_bytes, traits
-from caffekit.formats.images import BadImage, Image, decode
+from caffekit.formats.images import BadImage, decode
+from caffekit.formats.reduced import Reduced, decode_reduced
 
+SHORT = 128  # pixels of the shorter side that are enough to judge a picture by
 LOSSY = ("jpeg", "webp", "avif", "jp2")
 
 
@@ -31,8 +34,8 @@ class Row:
     file that can be used. traits: what decoding turns, drops or narrows. lossy: as JPEG
     is. dark, bright: the grey level that 99 % of the pixels stay below, 1 % below. spread: standard
     deviation, grey levels. sharpness: see features.sharpness (nan: cannot be told).
-    bytes_hash, pixels_hash: equal for equal content. phash: 64 bits that stay alike for alike pictures.
-    thumb: 32x32 grey. chroma: 4x4x2, signed. edges: features.edges of the thumbnail, for the label check.
+    content: 16 bytes, equal for equal files. look: 8 bytes, equal for equal pixels (and, seldom, for nearly
+    equal ones). phash: 64 bits that stay alike for alike pictures. thumb: 32x32 grey. chroma: 4x4x2, signed.
     view, variants: of a benchmark image, 64x64 grey and the hashes of its changed copies.
     """
 
@@ -48,27 +51,18 @@ class Row:
     bright: float = 0.0
     spread: float = 0.0
     sharpness: float = float("nan")
-    bytes_hash: str = ""
-    pixels_hash: str = ""
+    content: builtins.bytes = b""
+    look: builtins.bytes = b""
     phash: int = 0
     thumb: NDArray[np.uint8] | None = None
-    chroma: NDArray[np.int16] | None = None
-    edges: NDArray[np.float16] | None = None
+    chroma: NDArray[np.int8] | None = None
     view: NDArray[np.uint8] | None = None
     variants: NDArray[np.uint64] | None = None
 
     @property
-    def pixels(self) -> int:
-        """Width × height."""
-        return self.width * self.height
-
-    @property
-    def rank(self) -> tuple[int, int, bool, int]:
-        """Of copies the one with the least is best: more pixels, fewer flaws, lossless, else more bytes.
-
-        Of lossless files the number of bytes says nothing: a brightened PNG is often the larger.
-        """
-        return -self.pixels, len(self.flaws), self.lossy, -self.bytes if self.lossy else 0
+    def edges(self) -> NDArray[np.float16]:
+        """features.edges of the thumbnail."""
+        return features.edges(np.asarray(self.thumb))
 
 
 def measure(path: str, benchmark: bool = False) -> Row:
@@ -79,9 +73,9 @@ def measure(path: str, benchmark: bool = False) -> Row:
         data = Path(path).read_bytes()
     except OSError as error:
         return Row("undecodable", f"cannot be read: {error.strerror or error}")
-    row = Row(bytes=len(data), bytes_hash=_digest(data))
+    row = Row(bytes=len(data), content=_digest(data, 16))
     try:
-        image = decode(data, on_flaw=row.flaws.append)
+        reduced = decode_reduced(data, SHORT, row.flaws.append)
     except BadImage as error:
         row.reason, row.detail = error.reason, error.detail
         return row
@@ -93,26 +87,35 @@ def measure(path: str, benchmark: bool = False) -> Row:
     if behind:
         row.flaws.append(f"{behind} bytes behind the end of the image")
     row.traits = traits(data, kind)
-    _measure_pixels(image, row, benchmark)
+    _measure_pixels(reduced, row, benchmark)
     return row
 
 
-def _measure_pixels(image: Image, row: Row, benchmark: bool) -> None:
-    row.height, row.width = image.shape[:2]
-    row.pixels_hash = _digest(f"{image.shape}".encode() + image.tobytes())
-    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    small = features.shrink(gray, 64)
-    row.dark, row.bright = np.percentile(small, [99, 1]).tolist()
-    row.spread = float(small.std())
-    row.sharpness = features.sharpness(gray)
+def pixels_digest(path: str) -> bytes:
+    """16 bytes, equal for files with equal pixels; none if it cannot be read any more."""
+    try:
+        image = decode(Path(path).read_bytes())
+    except (OSError, BadImage):
+        return b""
+    return _digest(f"{image.shape}".encode() + image.tobytes(), 16)
+
+
+def _measure_pixels(reduced: Reduced, row: Row, benchmark: bool) -> None:
+    image, row.width, row.height = reduced
+    colour = features.shrink(image, 64)
+    small = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8)
+    row.bright, row.dark = features.extremes(small)
+    row.spread = float(cv2.meanStdDev(small)[1][0, 0])
+    row.sharpness = features.sharpness(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8))
     row.thumb = features.thumbnail(small)
-    row.chroma = features.chroma(image)
+    row.chroma = features.chroma(colour)
     row.phash = features.phash(row.thumb)
-    row.edges = features.edges(row.thumb)
+    size = f"{row.width}x{row.height}".encode()
+    row.look = _digest(size + small.tobytes() + row.chroma.tobytes(), 8)
     if benchmark:
         row.view = variants.view(small)
         row.variants = variants.variant_hashes(row.view, row.width / row.height)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _digest(data: bytes, size: int) -> bytes:
+    return hashlib.sha256(data).digest()[:size]

@@ -12,11 +12,13 @@ MAX_ASPECT = 4.0
 def too_small(subject: Subject) -> dict[int, Finding]:
     """The shorter side has fewer than min_size pixels; score: the shorter side."""
     found = {}
-    for i in subject.readable:
-        row = subject.rows[i]
-        short = min(row.width, row.height)
-        if short < subject.min_size:
-            found[int(i)] = Finding(short, f"{row.width}x{row.height}, expected {subject.min_size} or more")
+    width, height = subject.column("width"), subject.column("height")
+    short = np.minimum(width, height)
+    for n in np.flatnonzero(short < subject.min_size):
+        size = f"{width[n]:.0f}x{height[n]:.0f}"
+        found[int(subject.readable[n])] = Finding(
+            float(short[n]), f"{size}, expected {subject.min_size} or more"
+        )
     return found
 
 

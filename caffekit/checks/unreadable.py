@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from caffekit.checks.subject import Finding, Subject
+from caffekit.checks.table import REASONS
 
 
 def undecodable(subject: Subject) -> dict[int, Finding]:
@@ -26,4 +29,6 @@ def too_large(subject: Subject) -> dict[int, Finding]:
 
 
 def _with_reason(subject: Subject, reason: str) -> dict[int, Finding]:
-    return {i: Finding(row.bytes, row.detail) for i, row in enumerate(subject.rows) if row.reason == reason}
+    columns = subject.rows.columns[: subject.count]
+    found = np.flatnonzero(columns["reason"] == REASONS.index(reason)).tolist()
+    return {i: Finding(float(columns["bytes"][i]), subject.rows[i].detail) for i in found}

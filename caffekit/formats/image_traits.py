@@ -57,7 +57,7 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int, bytes]]:
 def _jpeg(data: bytes) -> list[str]:
     found = []
     for marker, _, content in _jpeg_segments(data):
-        if marker == 0xE1 and content.startswith(b"Exif\0\0") and _orientation(content[6:]) in range(2, 9):
+        if _turns(marker, content):
             found.append(TURNED)
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             found += {1: [GRAY], 4: [CMYK]}.get(content[5], [])
@@ -104,6 +104,20 @@ def _tiff(data: bytes) -> list[str]:
         *([TURNED] if tags.get(_ORIENTATION, 1) in range(2, 9) else []),
         *([ANIMATED] if tags[-1] else []),
     ]
+
+
+def jpeg_orientation(data: bytes) -> int:
+    """EXIF's orientation of a JPEG, 1 (as it stands) to 8."""
+    try:
+        turning = (content for marker, _, content in _jpeg_segments(data) if _turns(marker, content))
+        return next((_orientation(content[6:]) for content in turning), 1)
+    except (struct.error, IndexError):  # OpenCV, too, turns nothing then
+        return 1
+
+
+def _turns(marker: int, content: bytes) -> bool:
+    exif = marker == 0xE1 and content.startswith(b"Exif\0\0")
+    return exif and _orientation(content[6:]) in range(2, 9)
 
 
 def _orientation(exif: bytes) -> int:

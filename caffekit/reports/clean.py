@@ -7,11 +7,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from caffekit import __version__
 from caffekit.checks import CHECKS
-from caffekit.checks.alike import components
+from caffekit.checks.links import components
 from caffekit.checks.subject import Finding, Subject
 from caffekit.formats.atomic import write_text
 from caffekit.formats.images import BadImage, decode, encode, resize_short, silent_decoders
@@ -43,9 +44,9 @@ def write_clean_report(
             cut = len(cards) == MOST < len(found)
             sections.append({"name": name, "what": what, "count": len(found), "pages": pages, "cut": cut})
     odd = [
-        (subject.path(i), "; ".join(row.flaws))
-        for i, row in enumerate(subject.rows)
-        if row.flaws and i not in reasons
+        (subject.path(i), "; ".join(subject.rows.flaws(i)))
+        for i in np.flatnonzero(subject.rows.columns["flaws"][: subject.count]).tolist()
+        if i not in reasons
     ]
     environment = Environment(
         loader=PackageLoader("caffekit", "reports"), autoescape=True, undefined=StrictUndefined
@@ -79,7 +80,7 @@ def _cards(root: Path, subject: Subject, reasons: Reasons, name: str, found: lis
 
 def _benchmark(subject: Subject, index: int, name: str) -> list[int]:
     others = subject.links.of(index) if name == "benchmark-duplicate" else {}
-    alike = {j: others[j] for j in others if j >= len(subject.rows)}
+    alike = {j: others[j] for j in others if j >= subject.count}
     return [max(alike, key=lambda j: (alike[j], -j))] if alike else []
 
 
@@ -96,8 +97,8 @@ def _card(root: Path, subject: Subject, reasons: Reasons, members: list[int]) ->
 
 def _figure(root: Path, subject: Subject, reasons: Reasons, index: int) -> Card:
     path = subject.path(index)
-    in_set = index < len(subject.rows)
-    readable = not in_set or not subject.rows[index].reason
+    in_set = index < subject.count
+    readable = not in_set or not subject.rows.columns["reason"][index]
     label = f"class {subject.class_name(int(subject.labels[index]))}" if in_set else "benchmark"
     return {
         "picture": _picture(root / path if in_set else Path(path)) if readable else "",

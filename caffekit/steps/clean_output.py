@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from caffekit.checks.alike import components
+from caffekit.checks.links import components
 from caffekit.checks.subject import Finding, Subject
 from caffekit.config.schema import CleanSettings
 from caffekit.config.values import Percent
@@ -17,7 +17,10 @@ from caffekit.formats.atomic import write_text
 from caffekit.formats.image_list import ImageList, Item, relative_root, write_labels, write_list
 from caffekit.report import Report, dumps
 from caffekit.reports.clean import write_clean_report
+from caffekit.steps.clean_labels import review_rows
 from caffekit.steps.copies import IMAGES, inside
+
+REVIEW = ["path", "label", "verdict", "reason", "score", "detail", "likely"]
 
 Reasons = dict[int, tuple[str, Finding]]
 
@@ -41,27 +44,18 @@ def write_result(
     write_text(folder / "rejected.csv", as_csv(["path", "label", "reason", "score", "detail"], rows))
     write_text(
         folder / "review.csv",
-        as_csv(["path", "label", "verdict", "reason", "score", "detail"], _review(subject, rows)),
+        as_csv(REVIEW, review_rows(subject, dict(zip(reasons, rows, strict=True)))),
     )
     write_text(folder / "groups.csv", as_csv(["path", "group"], _groups(subject, reasons)))
     write_clean_report(folder / "report.html", images.root, subject, reasons, report.summary)
     write_text(folder / "summary.json", dumps(report.summary, indent=2) + "\n")
 
 
-def _review(subject: Subject, rejected: list[list[object]]) -> list[list[object]]:
-    """rejected.csv to be corrected: an empty verdict, and class names, but for such as look like ids."""
-    names = subject.classes or []
-    return [
-        [path, label if not names or names[label].isdecimal() else names[label], "", *rest]  # type: ignore[call-overload]
-        for path, label, *rest in rejected
-    ]
-
-
 def _groups(subject: Subject, reasons: Reasons) -> list[list[object]]:
     """Kept images that hang together with others, for `split --group-by duplicates`."""
     if "links" not in subject.__dict__:  # no check asked for them
         return []
-    groups = ([i for i in group if i < len(subject.rows)] for group in components(subject.links))
+    groups = ([i for i in group if i < subject.count] for group in components(subject.links))
     wanted = [group for group in groups if len(group) > 1 and any(i not in reasons for i in group)]
     return [[subject.path(i), number] for number, group in enumerate(wanted) for i in group]
 

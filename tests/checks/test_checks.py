@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from caffekit.checks import ALWAYS, CHECKS, decide
-from caffekit.checks.measure import Row, measure
+from caffekit.checks.alike import unlike_files
+from caffekit.checks.measure import Row, measure, pixels_digest
 from caffekit.checks.subject import Subject
+from caffekit.checks.table import Table
 
 
 def photo(seed: int, side: int = 128) -> np.ndarray:
@@ -27,18 +29,26 @@ def photo(seed: int, side: int = 128) -> np.ndarray:
 
 
 def subject(
-    folder: Path, images: dict[str, object], labels: list[int] | None = None, **how: object
+    folder: Path,
+    images: dict[str, object],
+    labels: list[int] | None = None,
+    bench: dict[str, object] | None = None,
+    **how: object,
 ) -> Subject:
-    rows = []
-    for name, content in images.items():
-        path = folder / name
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            cv2.imwrite(str(path), content)
-        rows.append(measure(str(path)))
-    given = np.array(labels if labels is not None else [0] * len(rows), np.int64)
-    return Subject(rows, list(images), given, **how)  # type: ignore[arg-type]
+    def rows(files: dict[str, object], benchmark: bool) -> list[Row]:
+        return [row_of(folder / name, content, benchmark) for name, content in files.items()]
+
+    given = np.array(labels if labels is not None else [0] * len(images), np.int64)
+    table = Table.of(rows(images, False), rows(bench or {}, True))
+    return Subject(table, list(images), given, list(bench or {}), **how)  # type: ignore[arg-type]
+
+
+def row_of(path: Path, content: object, benchmark: bool) -> Row:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        cv2.imwrite(str(path), content)
+    return measure(str(path), benchmark)
 
 
 def reasons(checked: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> dict[str, str]:
@@ -99,8 +109,7 @@ def test_the_kept_copy_passes_the_other_checks(tmp_path: Path) -> None:
 
 def test_benchmark_images_are_found_exactly_and_nearly(tmp_path: Path) -> None:
     jpeg = cv2.imencode(".jpg", photo(4), [1, 80])[1].tobytes()
-    bench = subject(tmp_path, {"x.png": photo(2), "y.jpg": jpeg})
-    checked = subject(tmp_path, USUAL, bench=bench.rows, bench_paths=["x.png", "y.jpg"])
+    checked = subject(tmp_path, USUAL, bench={"x.png": photo(2), "y.jpg": jpeg})
     assert reasons(checked) == {"2.png": "benchmark-duplicate", "4.png": "benchmark-duplicate"}
 
 
@@ -135,7 +144,7 @@ def test_an_unreadable_file_is_a_row() -> None:
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_is_documented_and_stands_an_empty_set(name: str) -> None:
     assert CHECKS[name].__doc__
-    assert CHECKS[name](Subject([], [], np.array([], np.int64))) == {}
+    assert CHECKS[name](Subject(Table.of([]), [], np.array([], np.int64))) == {}
     assert set(ALWAYS) <= set(CHECKS)
 
 
@@ -174,3 +183,20 @@ def test_a_crowd_of_copies_is_linked_to_its_best_only(tmp_path: Path) -> None:
 def test_a_limit_that_is_given_holds(tmp_path: Path, name: str, tight: float, loose: float) -> None:
     for limit, count in ((tight, len(USUAL)), (loose, 0)):
         assert len(reasons(subject(tmp_path, USUAL, limits={name: limit}), (name,))) == count
+
+
+def test_pixels_decide_what_is_exactly_the_same(tmp_path: Path) -> None:
+    """Two files that look the same at a glance: one pixel differs, or only the file does."""
+    other = USUAL["0.png"].copy()
+    other[40, 40, 0] ^= 1
+    cv2.imwrite(str(tmp_path / "packed.png"), USUAL["1.png"], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    images = {**USUAL, "pixel.png": other, "packed.png": (tmp_path / "packed.png").read_bytes()}
+    checked = subject(tmp_path, images)
+    unlike = unlike_files(checked.rows)
+    assert {checked.paths[i] for i in unlike} >= {"1.png", "packed.png"}
+    contents = checked.rows.columns["content"]
+    checked.pixels = {contents[i].tobytes(): pixels_digest(str(tmp_path / checked.paths[i])) for i in unlike}
+    found = {path: finding for i, finding in decide(checked, CHECKS).items() for path in [checked.paths[i]]}
+    assert sorted(reason for reason, _ in found.values()) == ["exact-duplicate", "near-duplicate"]
+    assert set(found) <= {"0.png", "1.png", "pixel.png", "packed.png"}
+    assert any(finding.detail.startswith("the same pixels") for _, finding in found.values())

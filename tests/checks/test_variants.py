@@ -11,6 +11,7 @@ import pytest
 from caffekit.checks import decide
 from caffekit.checks.measure import measure
 from caffekit.checks.subject import Subject
+from caffekit.checks.table import Table
 from caffekit.checks.variants import Variant, variant_thumb, view
 
 from .test_checks import photo
@@ -42,7 +43,7 @@ def check(folder: Path, images: dict[str, np.ndarray], bench: np.ndarray) -> dic
         cv2.imwrite(str(folder / name), image)
         rows.append(measure(str(folder / name), name == "bench.png"))
     labels = np.zeros(len(images), np.int64)
-    subject = Subject(rows[:-1], list(images), labels, bench=rows[-1:], bench_paths=["bench.png"])
+    subject = Subject(Table.of(rows[:-1], rows[-1:]), list(images), labels, ["bench.png"])
     found = decide(subject, ["benchmark-duplicate"])
     return {subject.paths[i]: finding.detail for i, (_, finding) in found.items()}
 

@@ -19,8 +19,8 @@ from caffekit.config.values import Percent
 from caffekit.errors import UsageError
 from caffekit.formats.image_list import read_source
 from caffekit.options import Options
-from caffekit.steps.clean import _measure as measure_one
 from caffekit.steps.clean import clean
+from caffekit.steps.clean_measure import _crashed, _mapped, _measure
 from caffekit.steps.processes import process_map
 
 from .pictures import lines
@@ -170,8 +170,9 @@ def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.Capt
     (tmp_path / "cut.png").write_bytes(png.tobytes()[:5000] + b"IEND")
     jpeg = cv2.imencode(".jpg", photo)[1].tobytes()
     (tmp_path / "odd.jpg").write_bytes(jpeg[:20] + b"\0" * 5 + jpeg[20:])
-    assert measure_one((str(tmp_path / "cut.png"), False)).reason == "undecodable"
-    assert measure_one((str(tmp_path / "odd.jpg"), False)).flaws
+    files = [(str(tmp_path / name), False) for name in ("cut.png", "odd.jpg")]
+    cut, odd = _mapped(_measure, files, Options(), _crashed)
+    assert cut.reason == "undecodable" and odd.flaws
     assert capfd.readouterr().err == ""
 
 
