@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-EXACT = 1 << 16  # bytes added up in float32 stay exact: 2^16 · 255 < 2^24
+EXACT = 1 << 8  # so many squares of bytes added up in float32 stay exact: 2^8 · 255² < 2^24
 
 
 class Moments:
@@ -26,8 +26,10 @@ class Moments:
         self._sums: Floats = np.zeros(1)  # per channel, of images of former sizes
         self._squares: Floats = np.zeros(1)  # per channel
         self._image: Floats = np.zeros((0, 0, 0))  # CHW: images of the present size
-        self._recent: NDArray[np.float32] = np.zeros((0, 0), np.float32)  # the last of them that are bytes
+        # Of the last of them that are bytes: the sums, and those of squares; float64 takes twice the time.
+        self._recent: NDArray[np.float32] = np.zeros((2, 1, 0), np.float32)
         self._recent_count = 0
+        self._channels_last = True  # their layout
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,20 +39,24 @@ class Moments:
 
     def add(self, image: NDArray[Any]) -> None:
         """Count in one image, height × width × channels, bytes or float32."""
-        planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+        planes = image.transpose(2, 0, 1)
         self._fit(planes.shape)
-        squares = np.array([cv2.norm(plane, cv2.NORM_L2SQR) for plane in planes])
         if image.dtype == np.uint8:
-            if self._recent_count == EXACT:
-                self._settle()
-            cv2.accumulate(planes.reshape(self._recent.shape), self._recent)  # float64 takes twice the time
-            self._recent_count += 1
-            squares = np.rint(squares)  # OpenCV has drawn the root and squared it again
+            self._add_bytes(image if image.flags.c_contiguous else np.ascontiguousarray(planes), image)
         else:
             self._image += planes
-        self._squares = self._squares + squares
+            squares = [cv2.norm(np.ascontiguousarray(plane), cv2.NORM_L2SQR) for plane in planes]
+            self._squares = self._squares + squares
         self.count += 1
         self._pixels += image.shape[0] * image.shape[1]
+
+    def _add_bytes(self, laid_out: NDArray[Any], image: NDArray[Any]) -> None:
+        if self._recent_count == EXACT or self._channels_last != (laid_out is image):
+            self._settle()
+        self._channels_last = laid_out is image
+        for add, sums in zip((cv2.accumulate, cv2.accumulateSquare), self._recent, strict=True):
+            add(laid_out.reshape(1, -1), sums)
+        self._recent_count += 1
 
     def merge(self, other: Moments) -> None:
         """Count in the images of `other`, which all have one size."""
@@ -75,6 +81,7 @@ class Moments:
 
     def std(self) -> list[float]:
         """The standard deviation of each channel over all pixels of all images."""
+        self._settle()
         variance = self._squares / max(self._pixels, 1) - np.square(self.mean())
         return [float(value) for value in np.sqrt(np.maximum(variance, 0))]
 
@@ -85,13 +92,21 @@ class Moments:
         self.one_size = not self.count
         self._sums = self._channel_sums()
         self._image = np.zeros(shape)
-        self._recent = np.zeros((shape[0] * shape[1], shape[2]), np.float32)
+        self._recent = np.zeros((2, 1, self._image.size), np.float32)
 
     def _settle(self) -> None:
-        if self._recent_count:
-            self._image += self._recent.reshape(self._image.shape)
-            self._recent[:] = 0
-            self._recent_count = 0
+        """Put the sums in float32 aside while they are exact."""
+        if not self._recent_count:
+            return
+        channels, *size = self._image.shape
+        if self._channels_last:
+            sums, squares = self._recent.reshape(2, *size, channels).transpose(0, 3, 1, 2)
+        else:
+            sums, squares = self._recent.reshape(2, channels, *size)
+        self._image += sums
+        self._squares = self._squares + squares.sum((1, 2), dtype=np.float64)
+        self._recent[:] = 0
+        self._recent_count = 0
 
     def _channel_sums(self) -> Floats:
         self._settle()

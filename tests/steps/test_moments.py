@@ -60,8 +60,21 @@ def test_the_layout_in_memory_does_not_matter() -> None:
     assert np.array_equal(moments.mean_image(), image.transpose(2, 0, 1))
 
 
+def test_many_images_of_both_layouts() -> None:
+    """More than stay exact in float32, as bright as can be."""
+    images = np.random.default_rng(3).integers(250, 256, (2 * moments_module.EXACT + 3, 3, 2, 3), np.uint8)
+    moments = Moments()
+    for i, image in enumerate(images):
+        moments.add(image if i % 50 else np.asfortranarray(image))
+    pixels = images.reshape(-1, 3).astype(np.float64)
+    assert moments.mean() == pixels.mean(0).tolist()
+    assert moments.std() == pytest.approx(pixels.std(0), rel=1e-9)
+    exact = (images.astype(np.int64) ** 2).sum((0, 1, 2)) / len(pixels) - pixels.mean(0) ** 2
+    assert moments.std() == np.sqrt(exact).tolist()
+
+
 def test_the_sums_in_float32_are_exact_until_they_are_put_aside() -> None:
-    assert np.float32(moments_module.EXACT * 255) == moments_module.EXACT * 255 < 2**24
+    assert np.float32(moments_module.EXACT * 255**2) == moments_module.EXACT * 255**2 < 2**24
 
 
 def test_parts_of_another_size() -> None:
