@@ -88,6 +88,8 @@ def _one(kind: Any) -> str:
         words = [str(arg) for arg in args]
         return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
     if get_origin(kind) is list:
+        if section_of(args[0]):
+            return "a list of blocks such as [{type: conv, width: 32}, {type: pool}]"
         plural = [_WORDS[item][1] for item in alternatives(args[0])]
         return f"a list of {' or '.join(plural)}"
     if get_origin(kind) is tuple:

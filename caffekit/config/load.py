@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def _validate(layer: Layer) -> tuple[Settings | None, list[str]]:
 
 def _remove(values: Any, path: Key) -> None:
     """Take out the setting at `path` (the whole list where one item is wrong)."""
-    names = [part for part in path if isinstance(part, str)]
+    names = list(takewhile(lambda part: isinstance(part, str), path))
     for part in names[:-1]:
         values = values.get(part, {})
     values.pop(names[-1] if names else "", None)

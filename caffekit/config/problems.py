@@ -100,7 +100,8 @@ def _near_key(path: Key, model: type[BaseModel]) -> str:
     section: type[BaseModel] = model
     for part in path[:-1]:
         inner = next((f for n, f in section.model_fields.items() if key_of(n, f) == part), None)
-        section = section_of(inner.annotation) or section if inner else section
+        kinds = [inner.annotation, *get_args(inner.annotation)] if inner else []  # a section, or a list of them
+        section = next((found for found in map(section_of, kinds) if found), section)
     name = _OTHER_WORDS.get(str(path[-1]), str(path[-1]))
     known = [key_of(n, f) for n, f in section.model_fields.items()]
     elsewhere = [key for key, _ in sections(model) if key[-1] == name]

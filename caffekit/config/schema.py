@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from caffekit.config.block_schema import ActivationName, BlockSettings
 from caffekit.config.shipped import shipped_names
 from caffekit.config.solver_schema import SolverSettings
 from caffekit.config.values import CountOrPercent, IterationsValue, SizeValue, cross_problem
@@ -173,15 +174,15 @@ class GenLmdbSettings(Section):
         return self
 
 
-ActivationName = Literal["relu", "leaky_relu", "prelu", "elu", "swish", "sigmoid", "tanh", "maxout"]
-
-
 class NetSettings(Section):
     template: TemplateName | None = None
     """A template's name. Default without `prototxt`: lenet for grey images, cifar10_quick for colour."""
     prototxt: Path | None = None
     """The user's own train_val.prototxt: data paths, batch sizes, num_output of the classifier, and mean
     and scale where it has none, are filled in."""
+    blocks: list[BlockSettings] = []
+    """A net spelled out, such as [{type: conv, width: 32}, {type: pool}, {type: fc, width: 64}]; the
+    classifier follows by itself. Blocks, their keys and defaults: docs/templates.md."""
     activation: ActivationName | None = None
     """For the whole net, where it is made of a template or of blocks. None: as the template has it."""
     depth: int | None = Field(default=None, ge=1)
@@ -204,6 +205,9 @@ class NetSettings(Section):
     def _together(self) -> NetSettings:
         if self.template is not None and self.prototxt is not None:
             raise cross_problem("prototxt", "net.template is given too; give one of the two")
+        if self.blocks and (self.template is not None or self.prototxt is not None):
+            other = "template" if self.template is not None else "prototxt"
+            raise cross_problem("blocks", f"net.{other} is given too; give one of the two")
         return self
 
 

@@ -136,5 +136,5 @@ TEMPLATES = {
         "VGG_narrow", "small sets of small images", (32, 8, 512), "fc4", "after Simonyan and Zisserman 2014",
     ),
 }  # fmt: skip
-BLOCKS = Template("Blocks", "what the templates do not have", (32, 1, 4096), "classifier", drops_paths=True)
+BLOCKS = Template("Blocks", "what the templates do not have", (32, 1, 4096), "classifier")
 """Of a net that is spelled out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caffekit.config.block_schema import NO_MAXOUT
 from caffekit.config.problems import near
 from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
@@ -24,7 +25,9 @@ def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
     _check_width(name, template, options)
     _check_size(name, template, data, options)
     _check_records(name, template, data)
-    if options.drop_path and not template.drops_paths:
+    if name == "blocks":
+        _check_blocks(activation, options)
+    elif options.drop_path and not template.drops_paths:
         able = ", ".join(key for key, one in TEMPLATES.items() if one.drops_paths)
         raise UsageError(
             f"net.drop_path: {name} has a single path, and nothing is left without it", f"for: {able}"
@@ -33,6 +36,17 @@ def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
     dropout += f", drop-path {options.drop_path:g}" if options.drop_path else ""
     outputs = f"{data.classes} outputs" if template.classifier else "features to compare"
     return [f"{title_of(template, options)} with {activation}{dropout}, {outputs}"]
+
+
+def _check_blocks(activation: str, options: NetOptions) -> None:
+    if options.drop_path:
+        raise UsageError("net.drop_path: blocks have their own", "give each block its drop_path")
+    for number, block in enumerate(options.blocks):
+        if activation == "maxout" and block["type"] in NO_MAXOUT and not block["activation"]:
+            raise UsageError(
+                f"net.activation: block {number + 1} ({block['type']}) cannot have maxout: it halves widths",
+                "give it an activation of its own",
+            )
 
 
 def _known(what: str, word: str, words: list[str]) -> None:

@@ -54,7 +54,7 @@ def fits(source: Shape, target: Shape) -> bool:
 
 
 def finetuned(train_val: str, deploy: str, wishes: Finetune, image: Shape) -> tuple[str, str, list[Row]]:
-    """Both texts with layers renamed and their learning rates set, and the plan; `image`: C, H, W of a record.
+    """Both texts with layers renamed and learning rates set, and the plan; `image`: C, H, W of a record.
 
     UsageError: a layer that is not there, or whose shape would make Caffe refuse the weights.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from caffekit.netgen.activations import ACTIVATIONS, Activation
 from caffekit.netgen.numbers import plain
@@ -57,16 +59,18 @@ class Scope:
         """Maps that become one in the activation."""
         return 2 if self.activation.type == "Maxout" else 1
 
-    def use(self, activation: str) -> str:
-        """From here on, this activation."""
-        self.activation = ACTIVATIONS[activation]
+    def set_block(self, block: Mapping[str, Any], whole: Activation) -> str:
+        """From here on, a block's activation (else that of the `whole` net), decay_mult and lr_mult."""
+        name = block["activation"]
+        self.activation = ACTIVATIONS[name] if name else whole
+        self.decay, self.lr_mult = plain(block["decay_mult"]), block["lr_mult"]
         return ""
 
     def w(self, width: int) -> int:
         """A width of the original net after the net's width multiplier."""
         return widened(width, self.by)
 
-    def ws(self, widths: tuple[int, ...]) -> list[int]:
+    def ws(self, widths: Sequence[int]) -> list[int]:
         """Several of them."""
         return [self.w(width) for width in widths]
 

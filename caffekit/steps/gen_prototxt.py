@@ -98,6 +98,8 @@ def choose_net(settings: Settings, data: Data) -> tuple[str | Path, list[str]]:
     """The template or the user's own net, and why if nothing was asked for."""
     if settings.net.prototxt:
         return settings.net.prototxt, []
+    if settings.net.blocks:
+        return "blocks", []
     if settings.net.template:
         return settings.net.template, []
     if data.channels == 1:
@@ -109,7 +111,8 @@ def net_options(settings: Settings) -> NetOptions:
     """What the section net says about a template's net."""
     net = settings.net
     return NetOptions(
-        net.activation, net.dropout, net.crop, net.mirror, net.depth, net.width, net.drop_path
+        net.activation, net.dropout, net.crop, net.mirror, net.depth, net.width, net.drop_path,
+        tuple(block.model_dump() for block in net.blocks),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from caffekit.config.block_schema import BlockSettings
 from caffekit.config.solver_schema import SolverSettings
 from caffekit.config.yaml12 import parse
 from caffekit.netgen import TEMPLATES, Data, NetOptions, generate
@@ -25,13 +26,19 @@ def texts(case: Path) -> dict[str, str]:
     out = generate(
         given["template"],
         Data(**data),
-        NetOptions(**given.get("options", {})),
+        options_of(given.get("options", {})),
         solver,
         net_path="nets/train_val.prototxt",
         snapshot_prefix="snapshots/x",
         mode=given.get("mode", "CPU"),
     )
     return {"train_val": out.train_val, "deploy": out.deploy, "solver": out.solver}
+
+
+def options_of(given: dict[str, Any]) -> NetOptions:
+    """NetOptions as a config gives them: blocks with their defaults."""
+    blocks = tuple(BlockSettings(**block).model_dump() for block in given.get("blocks", ()))
+    return NetOptions(**{**given, "blocks": blocks})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)
@@ -41,7 +48,9 @@ def test_golden(case: Path, kind: str) -> None:
 
 
 def test_every_template_has_a_case() -> None:
-    assert set(TEMPLATES) == {parse(case.read_text(), "", Path()).values["template"] for case in CASES}
+    assert {*TEMPLATES, "blocks"} == {
+        parse(case.read_text(), "", Path()).values["template"] for case in CASES
+    }
 
 
 if __name__ == "__main__":
