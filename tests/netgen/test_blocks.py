@@ -85,7 +85,7 @@ def test_blocks_or_a_template() -> None:
 
 
 def test_what_cannot_be_for_the_whole_net() -> None:
-    with pytest.raises(UsageError, match="block 1 \(residual\) cannot have maxout"):
+    with pytest.raises(UsageError, match=r"block 1 \(residual\) cannot have maxout"):
         net_of({"type": "residual", "width": 8}, activation="maxout")
     with pytest.raises(UsageError, match=r"net.drop_path: blocks have their own"):
         net_of({"type": "residual", "width": 8}, drop_path=0.1)
