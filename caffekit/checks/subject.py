@@ -31,7 +31,8 @@ class Subject:
     image. near_distance: bits of 64 in which the hashes of near duplicates may differ. min_size: pixels of
     the shorter side. limits: thresholds of checks that take the place of those that adapt to the set.
     pixels: see alike.same_pixels. out: images that a check has rejected so far.
-    judge_by: auto, edges, net or features; judge: who judges labels where edges do not; judged: what came of it.
+    judge_by: auto, edges, net or features; judge: who judges labels where edges do not. judged: what came of
+    it. notes: what checks learnt of the set, for the summary.
     """
 
     rows: Table

@@ -73,7 +73,7 @@ def test_a_corrected_label_alone_keeps_an_image(result: Path, tmp_path: Path) ->
 
 
 def test_the_review_that_clean_offers_changes_nothing(result: Path, tmp_path: Path) -> None:
-    assert lines(result / "review.csv")[0] == "path,label,verdict,reason,score,detail"
+    assert lines(result / "review.csv")[0] == "path,label,verdict,reason,score,detail,likely"
     assert any(line.startswith("dog/tiny.png,dog,,too-small,") for line in lines(result / "review.csv"))
     for name in ("review.csv", "rejected.csv"):
         apply(result / name, tmp_path / name)
