@@ -121,6 +121,26 @@ def test_geometry_maps_the_points_it_should() -> None:
     np.testing.assert_allclose((right - left, bottom - top), (15, 10))
 
 
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 70), (40, 30)])
+def test_three_channels_are_warped_as_each_alone(border: str, size: tuple[int, int]) -> None:
+    """Within a grey level: far beyond the image, too, where only OpenCV's own border handling reaches."""
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
+    changes = {"scale": (0.3, 1.2), "rotate": 180.0, "shear": 20.0, "flip": True, "border": border}
+    for i in range(20):
+        out = augment_image(image, random_for(0, "a", i), changes)
+        for channel in range(3):
+            alone = augment_image(image[..., channel : channel + 1], random_for(0, "a", i), changes)
+            assert (abs(out[..., channel].astype(int) - alone[..., 0]) <= 1).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mirror_image_alone_has_every_pixel_as_it_was(channels: int) -> None:
+    image = picture(channels)
+    seen = {augment_image(image, random_for(0, "a", i), {"flip": True}).tobytes() for i in range(20)}
+    assert seen == {image.tobytes(), image[:, ::-1].tobytes()}
+
+
 def test_a_rotation_turns_as_far_as_it_says() -> None:
     """A bar turned by a known angle lies where trigonometry puts it."""
     image = np.zeros((41, 41, 1), np.uint8)
