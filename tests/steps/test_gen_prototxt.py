@@ -11,6 +11,7 @@ import pytest
 from caffekit.config import Settings, load_settings, shipped_folder
 from caffekit.errors import DataError, FormatError, UsageError
 from caffekit.formats.prototxt import read_net, read_solver
+from caffekit.netgen import TEMPLATES
 from caffekit.options import Options
 from caffekit.steps.gen_prototxt import gen_prototxt
 from tests.steps.databases import make_db, make_training_db
@@ -223,12 +224,18 @@ def test_real_caffe_knows_every_solver_and_activation(bvlc: Path, dbs: Path) -> 
 CONFIGS = sorted(shipped_folder("configs").rglob("*.yaml"))
 
 
+def test_every_template_has_a_config_that_trains_it() -> None:
+    used = {load_settings(path).net.template for path in CONFIGS}
+    assert used >= set(TEMPLATES)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_shipped_config_generates(path: Path, tmp_path: Path) -> None:
     s: Any = load_settings(path)
-    size, gray = s.gen_lmdb.resize, s.gen_lmdb.gray
-    db = make_training_db(tmp_path / "db", 40, channels=1 if gray else 3, side=size.width if size else 64)
-    report = gen_prototxt(
-        tmp_path / "net", s, train_db=db, test_db=make_db(tmp_path / "v", 9, channels=1 if gray else 3)
-    )
+    size, images = s.gen_lmdb.resize, TEMPLATES[s.net.template].images if s.net.template else 1
+    channels = images * (1 if s.gen_lmdb.gray else 3)
+    make = make_training_db if images == 1 else make_db  # the contract of pairs is gen-lmdb's affair
+    db = make(tmp_path / "db", 40, channels=channels, side=size.width if size else 64)
+    test = make_db(tmp_path / "v", 9, channels=channels)
+    report = gen_prototxt(tmp_path / "net", s, train_db=db, test_db=test)
     assert report.exit_code == 0 and (tmp_path / "net/deploy.prototxt").exists()
