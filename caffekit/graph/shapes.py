@@ -14,6 +14,7 @@ from caffekit.graph import rules_forks, rules_loss, rules_neuron, rules_recurren
 from caffekit.graph.axes import Shape, Shapes
 from caffekit.graph.counts import check_counts
 from caffekit.graph.geometry import Spatial, pooling_geometry, spatial
+from caffekit.graph.rules_python import is_shipped_loss, shipped_loss
 
 Rule = Callable[[Any, list[Shape]], Shapes]
 
@@ -93,6 +94,8 @@ def layer_shapes(layer: Any, bottoms: list[Shape]) -> Shapes:
 
     FormatError naming the layer: unknown type, wrong number of bottoms or tops, shapes that do not fit.
     """
+    if is_shipped_loss(layer):
+        return shipped_loss(layer, bottoms)
     if layer.type in FROM_OUTSIDE:
         raise FormatError(f"layer '{layer.name}': the shapes of its tops are not known ({layer.type})")
     if layer.type not in SHAPE_RULES:

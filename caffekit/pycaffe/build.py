@@ -9,9 +9,11 @@ from typing import Any
 
 from caffekit.formats.caffe_pb2 import ParamSpec
 from caffekit.graph import filter_net, insert_splits
+from caffekit.graph.rules_python import is_shipped_loss
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.layer import Layer
 from caffekit.pycaffe.layers import LAYERS
+from caffekit.pycaffe.layers.shipped_losses import SHIPPED_LOSSES
 from caffekit.pycaffe.log import log, log_creating, log_message
 
 WITH_INNER_LAYER = {"InfogainLoss", "SoftmaxWithLoss"}
@@ -107,6 +109,8 @@ def _add_layer(built: Built, param: Any, available: dict[str, bool], owners: dic
 
 def make_layer(param: Any, phase: int) -> Layer:
     """The layer object for `param`; ValueError with the nearest known type for an unknown one."""
+    if is_shipped_loss(param):
+        return SHIPPED_LOSSES[param.python_param.layer](param, phase)
     if param.type not in LAYERS:
         folded = {name.lower(): name for name in LAYERS}
         near = difflib.get_close_matches(param.type.lower(), folded, 1)
