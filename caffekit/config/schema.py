@@ -157,7 +157,8 @@ class GenLmdbSettings(Section):
     preprocess: Path | None = None
     """The training set's contract: its size and colour rules are followed and no mean is computed."""
     pairs: Path | None = None
-    """A file of pairs or triplets of the source's images: each makes one record, for siamese nets."""
+    """A file of pairs or triplets of the source's images: each makes one record, for siamese nets. In a
+    pipeline each list takes the lines whose images are all its own."""
     label_store: Literal["lmdb", "hdf5"] = "lmdb"
     """Where a CSV's several or float labels go: a second LMDB, DB.labels.lmdb, or DB.labels.h5."""
     verify: bool = True
@@ -172,6 +173,12 @@ class GenLmdbSettings(Section):
         if self.pairs is not None and self.encode != "raw":
             raise cross_problem("encode", "gen_lmdb.pairs is given too: two images make no file; give raw")
         return self
+
+
+LossName = Literal[
+    "softmax", "contrastive", "triplet", "center", "a_softmax", "am_softmax", "euclidean",
+    "sigmoid_cross_entropy", "hinge",
+]  # fmt: skip
 
 
 class NetSettings(Section):
@@ -189,8 +196,10 @@ class NetSettings(Section):
     """Number of layers, where a template has several depths: resnet has 20, 32, 44, 56, 110, 18, 34, 50."""
     width: float = Field(default=1.0, gt=0)
     """Multiplies the numbers of maps, rounded to multiples of 8."""
-    loss: Literal["softmax"] = "softmax"
-    """The loss layer."""
+    loss: LossName | None = None
+    """The loss. None: as the template has it, mostly softmax."""
+    loss_options: dict[str, float | str] = {}
+    """What the loss can be told, such as {margin: 0.35, scale: 30} for am_softmax; docs/templates.md."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout ratio where the template has dropout, mostly before the classifier. None: as it has it."""
     drop_path: float | None = Field(default=None, ge=0, lt=1)

@@ -10,7 +10,7 @@ import runpy
 import sys
 
 from caffekit.pycaffe.alias import alias_caffe
-from caffekit.pycaffe.mode import set_precision, set_spare_memory
+from caffekit.pycaffe.mode import set_compile, set_precision, set_spare_memory
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     alias_caffe()
     set_spare_memory(True)
     set_precision(os.environ.get("CAFFEKIT_PRECISION", "float32"))
+    set_compile(os.environ.get("CAFFEKIT_COMPILE") == "1")
     del sys.argv[0]
     sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
     runpy.run_path(sys.argv[0], run_name="__main__")

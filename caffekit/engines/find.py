@@ -21,10 +21,13 @@ PROBE_SECONDS = 120
 HINT = "run scripts/install-bvlc-caffe, or name an interpreter with --caffe-python or CAFFEKIT_CAFFE_PYTHON"
 
 
-def find_engine(name: str, caffe_python: Path | str | None = None, precision: str = "float32") -> Engine:
+def find_engine(
+    name: str, caffe_python: Path | str | None = None, precision: str = "float32", compile: bool = False
+) -> Engine:
     """ "embedded" (this interpreter) or "bvlc" (one with real Caffe). EnvironmentProblem when there is none.
 
-    precision: float32, or bf16 for the products of the embedded engine; UsageError with real Caffe.
+    precision: float32, or bf16 for the products of the embedded engine; compile: with kernels compiled for
+    this processor. UsageError for either with real Caffe.
 
     Real Caffe is looked for in this order: `caffe_python`, CAFFEKIT_CAFFE_PYTHON (one that is named must
     work), what scripts/install-bvlc-caffe made (working directory, checkout, cache), python3 on the path.
@@ -32,12 +35,14 @@ def find_engine(name: str, caffe_python: Path | str | None = None, precision: st
     if name == "embedded":
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
         command = (sys.executable, "-P", "-m", "caffekit.engines.embedded_child")
-        env = {"PYTHONPATH": path, "CAFFEKIT_PRECISION": precision}
+        env = {"PYTHONPATH": path, "CAFFEKIT_PRECISION": precision, "CAFFEKIT_COMPILE": str(int(compile))}
         return Engine(name, command, __version__, sys.executable, env)
     if name != "bvlc":
         raise UsageError(f"unknown engine {name!r}", "the engines are embedded and bvlc")
     if precision != "float32":
         raise UsageError(f"real Caffe computes in float32, not {precision}", "train with --engine embedded")
+    if compile:
+        raise UsageError("real Caffe computes by what it was built with", "train with --engine embedded")
     named = caffe_python or os.environ.get("CAFFEKIT_CAFFE_PYTHON")
     problems = []
     for path in [str(named)] if named else _candidates():

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from caffekit.graph.shapes import spatial
+from caffekit.pycaffe import compiled
 from caffekit.pycaffe.blob import Blob
 from caffekit.pycaffe.direct import DirectLayer, Tensors, in_order
 from caffekit.pycaffe.mode import narrow
@@ -61,7 +62,10 @@ class Convolution(DirectLayer):
         tops = []
         for x in bottom:
             batch = narrow(in_order(one_batch(x, len(g.kernel))))
-            y = self.convolve(batch, weight, bias, g.stride, g.pad, g.dilation, self.group)
+            if compiled.fits(batch, weight, g.stride, g.dilation):
+                y = compiled.convolve(batch, weight, bias, g.pad, self.group)
+            else:
+                y = self.convolve(batch, weight, bias, g.stride, g.pad, g.dilation, self.group)
             y = y.float()
             tops.append(y if y.dim() == x.dim() else y.reshape(*x.shape[: 1 - y.dim()], *y.shape[1:]))
         return tops
@@ -73,18 +77,27 @@ class Convolution(DirectLayer):
         below = []
         for x, grad, down in zip(bottom, grads, self.propagate_down, strict=True):
             batch, grad = (narrow(in_order(one_batch(side, axes))) for side in (x, grad))
-            found = self._by_matrices(batch, grad) if of_weight else None
-            rest = [down, of_weight and not found, of_bias and not found]
-            dx, dw, db = torch.ops.aten.convolution_backward(
-                *(grad, batch, weight, [weight.shape[0]], g.stride, g.pad, g.dilation),
-                *(False, [0] * axes, self.group, rest),
-            )
-            dw, db = found or (dw, db)
+            dx, dw, db = self._gradients(batch, weight, grad, [down, of_weight, of_bias])
             below.append(dx if dx is None else dx.float().reshape(x.shape))
             for index, wanted, gradient in ((0, of_weight, dw), (1, of_bias, db)):
-                if wanted:
+                if wanted and gradient is not None:
                     self.accumulate(index, gradient.float())
         return below
+
+    def _gradients(
+        self, x: torch.Tensor, weight: torch.Tensor, grad: torch.Tensor, wanted: list[bool]
+    ) -> Sequence[torch.Tensor | None]:
+        """Of the bottom, the weights and the bias, as far as they are wanted."""
+        g = self.geometry
+        if compiled.fits(x, weight, g.stride, g.dilation):
+            return compiled.convolve_backward(x, weight, grad, g.pad, self.group, wanted)
+        found = self._by_matrices(x, grad) if wanted[1] else None
+        rest = [wanted[0], False, False] if found else wanted
+        dx, *of_params = torch.ops.aten.convolution_backward(
+            *(grad, x, weight, [weight.shape[0]], g.stride, g.pad, g.dilation),
+            *(False, [0] * len(g.kernel), self.group, rest),
+        )
+        return [dx, *(found or of_params)]
 
     def _by_matrices(self, x: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
         """The gradients of weights and bias as matrix products, where oneDNN's convolution takes longer.
