@@ -157,8 +157,7 @@ class GenLmdbSettings(Section):
     preprocess: Path | None = None
     """The training set's contract: its size and colour rules are followed and no mean is computed."""
     pairs: Path | None = None
-    """A file of pairs or triplets of the source's images: each makes one record, for siamese nets. In a
-    pipeline each list takes the lines whose images are all its own."""
+    """Pairs or triplets of images, one record each. In a pipeline each list takes those of its own images."""
     label_store: Literal["lmdb", "hdf5"] = "lmdb"
     """Where a CSV's several or float labels go: a second LMDB, DB.labels.lmdb, or DB.labels.h5."""
     verify: bool = True

@@ -28,19 +28,27 @@ class Group:
         return "|".join(item.path for item in self.items)
 
 
-def read_groups(path: Path, images: ImageList) -> list[Group]:
-    """The pairs (or triplets) in `path`, whose images are all of `images`.
+class Stranger(str):
+    """Says that a line names an image which is not of the set."""
 
-    Without a label, a pair is 1 where both classes are the same. FormatError naming FILE:LINE.
+
+def read_groups(path: Path, images: ImageList, *, own: bool = False) -> tuple[list[Group], int]:
+    """The pairs (or triplets) in `path`, and how many lines name an image that is none of `images`.
+
+    Those are left out with `own`, else refused. Without a label, a pair is 1 where both classes are the same.
+    FormatError naming FILE:LINE; DataError when there are no pairs.
     """
     with os_errors("reading", path):
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     known = {item.path: item for item in images.items}
     groups: list[Group] = []
     problems = []
+    left_out = 0
     for number, line in enumerate(text.splitlines(), 1):
         group = _group(line.split("\t") if "\t" in line else line.split(), known)
-        if isinstance(group, str):
+        if isinstance(group, Stranger) and own:
+            left_out += 1
+        elif isinstance(group, str):
             problems.append(f"{path}:{number}: {group}")
         elif groups and len(group.items) != len(groups[0].items):
             problems.append(
@@ -51,9 +59,14 @@ def read_groups(path: Path, images: ImageList) -> list[Group]:
     if problems:
         more = [f"… and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
         raise FormatError("\n".join(problems[:MAX_PROBLEMS] + more), _FORM)
+    if not groups and left_out:
+        raise DataError(
+            f"{path}: each of its {left_out} lines names an image that this list lacks",
+            "name pairs within the training list and within the validation list",
+        )
     if not groups:
         raise DataError(f"{path}: no pairs in it", _FORM)
-    return groups
+    return groups, left_out
 
 
 def _group(fields: list[str], known: dict[str, Item]) -> Group | str:
@@ -66,7 +79,7 @@ def _group(fields: list[str], known: dict[str, Item]) -> Group | str:
         return f"{len(names)} fields; {_FORM}"
     unknown = [name for name in names if name not in known]
     if unknown:
-        return f"no image {unknown[0]!r} in the set"
+        return Stranger(f"no image {unknown[0]!r} in the set")
     items = tuple(known[name] for name in names)
     if len(items) == 2:
         return Group(items, label if label >= 0 else int(items[0].label == items[1].label))

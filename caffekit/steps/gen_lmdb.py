@@ -22,6 +22,7 @@ from caffekit.report import Report
 from caffekit.steps.gen_lmdb_result import SHOWN, Tally, companions, fill_report, finish, write_companions
 from caffekit.steps.gen_lmdb_space import needed_bytes, readable, refuse_full_disk
 from caffekit.steps.gen_lmdb_vectors import write_vectors
+from caffekit.steps.moments import Moments, ThreadMoments
 from caffekit.steps.records import Encoding, Made, make_records
 
 SAMPLES = 16  # records compared after writing, besides the count
@@ -36,25 +37,29 @@ def gen_lmdb(
     *,
     root: Path | None = None,
     as_files: bool = False,
+    own_pairs: bool = False,
 ) -> Report:
     """Write the LMDB `out` and, beside it, OUT.{mean.binaryproto,preprocess.yaml,labels.txt,summary.json}.
 
     With settings.preprocess the training set's contract is followed and neither mean nor contract is written.
     Several or float labels of a CSV go to OUT.labels.lmdb or .h5; each of settings.pairs makes one record.
     EnvironmentProblem (exit 7) before anything is written where the disk has no room for it.
-    as_files: with an encoding, PNG files stay PNG (convert_imageset's --encoded). DataError when more files
-    cannot be read than settings.max_rejected allows, or sizes differ; then nothing is left behind.
+    as_files: with an encoding, PNG files stay PNG (convert_imageset's --encoded). own_pairs: leave pairs with
+    images of other lists out instead of refusing them. DataError when more files cannot be read than
+    settings.max_rejected allows, or sizes differ; then nothing is left behind.
     """
     refuse_existing(out, options.overwrite)
     contract = contract_of(settings)
     images = read_source(source, root, several=True)
     vectors = label_vectors(images.table, source)
-    groups = read_groups(settings.pairs, images) if settings.pairs else []
+    groups, left_out = read_groups(settings.pairs, images, own=own_pairs) if settings.pairs else ([], 0)
     if vectors is not None or (groups and len(groups[0].items) == 2):
         images = replace(images, classes=None)  # labels are no classes
     report = Report("gen-lmdb")
     if settings.shuffle:
         report.lines.append(f"order: shuffled by seed {options.seed} (--no-shuffle keeps the list's)")
+    if left_out:
+        report.lines.append(f"pairs: {left_out} name images of other lists and are left out here")
     total, per_record = len(groups or images.items), len(groups[0].items) if groups else 1
     contract = contract.model_copy(update={"images": per_record})
     needed = needed_bytes(images, total, contract, settings.encode, per_record)
@@ -117,8 +122,15 @@ def _write(
     if settings.shuffle:
         order = np.random.default_rng(options.seed).permutation(total)
     sampled = set(range(0, total, max(1, total // SAMPLES))) | {total - 1}
-    tally = Tally()
-    made = make_records(images, order, contract, encoding, options, groups)
+    tally, moments = Tally(), ThreadMoments()
+
+    def look(made: Made) -> Made:
+        """Where all have one size the threads add up the pixels: one alone could not keep up with many."""
+        if encoding.pixels and not contract.short and not made.reason:
+            _add(moments, made, contract)
+        return made
+
+    made = make_records(images, order, contract, encoding, options, groups, look)
     for index, record in enumerate(options.progress(made, total, "gen-lmdb")):
         if record.reason:
             tally.failed.append(record)
@@ -134,10 +146,17 @@ def _write(
             tally.samples[key] = record.value
         if images.table:
             tally.rows.append(int(order[index]))
-        if encoding.pixels and (pixels := record.pixels) is not None:
-            for image in np.split(pixels, contract.images, axis=2):
-                tally.moments.add(image)
+        if encoding.pixels and contract.short:
+            _add(tally.moments, record, contract)
+    if not contract.short:
+        tally.moments = moments.total()
     return tally
+
+
+def _add(moments: Moments | ThreadMoments, made: Made, contract: Preprocess) -> None:
+    if (pixels := made.pixels) is not None:
+        for image in np.split(pixels, contract.images, axis=2) if contract.images > 1 else [pixels]:
+            moments.add(image)
 
 
 def _key(index: int, item: Item) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from caffekit.errors import CaffekitError, DataError, Interrupted, Paused, Termi
 from caffekit.formats.atomic import write_text
 from caffekit.options import Options
 from caffekit.report import Report, dumps
-from caffekit.steps.augment import augment
+from caffekit.steps.augment import augment, changes_of
 from caffekit.steps.balance import balance
 from caffekit.steps.clean import clean
 from caffekit.steps.diagnose_nan import diagnose_nan
@@ -78,6 +79,8 @@ def run(
     """
     report = Report("run")
     stages = plan(settings)
+    if changes_of(settings.augment) and not (settings.augment.copies or settings.train.augment):
+        report.warnings.append("augment: nothing uses it: set augment.copies, or train.augment: true")
     names = [stage.name for stage in stages]
     for given in (start, only):
         if given and given not in names:
@@ -180,11 +183,13 @@ def _stage(
 def _lmdbs(settings: Settings, train_list: Path, home: Path) -> list[Stage]:
     """The training LMDB with its preprocessing contract, then those that follow the contract."""
     section = settings.gen_lmdb
+    pairs = [section.pairs] if section.pairs else []
+    make = partial(gen_lmdb, own_pairs=True)
     follows = section.model_copy(update={"preprocess": home / "train_lmdb.preprocess.yaml"})
-    stages = [_stage("gen-lmdb train", gen_lmdb, home, train_list, "train_lmdb", section)]
+    stages = [_stage("gen-lmdb train", make, home, train_list, "train_lmdb", section, pairs)]
     for side in ["val", "test"] if settings.split.test else ["val"]:
         source = home / "split" / f"{side}.txt"
-        stages.append(_stage(f"gen-lmdb {side}", gen_lmdb, home, source, f"{side}_lmdb", follows))
+        stages.append(_stage(f"gen-lmdb {side}", make, home, source, f"{side}_lmdb", follows, pairs))
     return stages
 
 

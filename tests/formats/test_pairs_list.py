@@ -15,7 +15,7 @@ SET = ImageList(Path(), [Item("a/1.png", 0), Item("a/2.png", 0), Item("b/1.png",
 
 def groups(tmp_path: Path, text: str) -> list[tuple[str, int]]:
     (tmp_path / "p.txt").write_text(text)
-    return [(group.name, group.label) for group in read_groups(tmp_path / "p.txt", SET)]
+    return [(group.name, group.label) for group in read_groups(tmp_path / "p.txt", SET)[0]]
 
 
 def test_a_pair_is_labelled_by_its_classes_or_by_its_line(tmp_path: Path) -> None:
@@ -50,3 +50,16 @@ def test_mistakes_name_their_line(tmp_path: Path, text: str, message: str) -> No
 def test_an_empty_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pairs in it"):
         groups(tmp_path, "")
+
+
+def test_a_part_of_the_set_takes_the_pairs_that_are_all_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_text("a/1.png a/2.png\na/1.png c.png\nc.png d.png\nb/1.png a/2.png\n")
+    found, left_out = read_groups(path, SET, own=True)
+    assert [group.name for group in found] == ["a/1.png|a/2.png", "b/1.png|a/2.png"] and left_out == 2
+    path.write_text("c.png d.png\n")
+    with pytest.raises(DataError, match="each of its 1 lines names an image that this list lacks"):
+        read_groups(path, SET, own=True)
+    path.write_text("a/1.png a/2.png\nc.png\n")
+    with pytest.raises(FormatError, match="p.txt:2: 1 fields"):
+        read_groups(path, SET, own=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from sklearn.datasets import load_digits
 
 from caffekit.config import load_settings
 from caffekit.errors import DataError, UsageError
+from caffekit.formats.image_list import read_source
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.steps.run import plan, run
@@ -95,6 +97,31 @@ def test_a_setting_reruns_its_stage_and_what_depends_on_it(folder: Path) -> None
         "diagnose-nan",
         "evaluate",
     ]
+
+
+def test_each_list_takes_its_own_pairs_and_a_changed_file_of_them_counts(folder: Path) -> None:
+    home = folder / "build" / "three"
+    sides = {side: read_source(home / "split" / f"{side}.txt").items for side in ("train", "val")}
+    lines = [f"{a.path} {b.path}\n" for items in sides.values() for a, b in pairwise(items)]
+    pairs = folder / "pairs.txt"
+    pairs.write_text("".join(lines) + f"{sides['train'][0].path} {sides['val'][0].path}\n")
+    asked = (f"gen_lmdb.pairs={pairs}", "augment.copies=0", "balance.method=null")
+    for side, items in sides.items():
+        report = call(folder, *asked, only=f"gen-lmdb {side}")
+        assert report.summary["stages"][f"gen-lmdb {side}"]["written"] == len(items) - 1
+        assert f"pairs: {len(lines) + 1 - (len(items) - 1)} name images of other lists" in str(report)
+        states = str(call(folder, *asked, dry_run=True))
+        assert f"gen-lmdb {side}: up to date" in states
+    pairs.write_text("".join(lines[:-1]))
+    states = str(call(folder, *asked, dry_run=True))
+    assert all(f"gen-lmdb {side}: would run (something it depends" in states for side in sides)
+
+
+def test_an_augment_section_that_nothing_uses_is_said(folder: Path) -> None:
+    assert not call(folder, dry_run=True).warnings
+    unused = call(folder, "augment.copies=0", dry_run=True)
+    assert any("augment: nothing uses it" in warning for warning in unused.warnings)
+    assert not call(folder, "augment.copies=0", "train.augment=true", dry_run=True).warnings
 
 
 def test_a_new_image_reruns_the_chain_and_a_lost_one_names_itself(folder: Path) -> None:
