@@ -53,7 +53,7 @@ class CenterLoss(ShippedLoss):
 
 class _Center(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Any, centers: Any, labels: Any, alpha: float) -> torch.Tensor:
+    def forward(ctx: Any, features: torch.Tensor, centers: torch.Tensor, labels: Any, alpha: float) -> Any:
         away = features - centers[labels]
         ctx.save_for_backward(away, labels)
         ctx.centers, ctx.alpha = centers, alpha
