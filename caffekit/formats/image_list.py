@@ -151,10 +151,13 @@ def _read_list(path: Path, classes: list[str] | None, repeats: bool) -> list[Ite
 
 def _plain_items(text: str, classes: list[str] | None) -> list[Item]:
     """All lines at once if none has a problem: a million take a second; else nothing."""
-    found = _PLAIN.findall(text)
-    if len(found) != text.count("\n") + 1:
+    ids: dict[str, int] = {}  # equal labels are one object: a million more would take 30 MB
+    items = [
+        Item(match[1], ids.setdefault(match[2], int(match[2])))
+        for match in _PLAIN.finditer(text)  # not findall, whose list would be as large again
+    ]
+    if len(items) != text.count("\n") + 1:
         return []
-    items = [Item(name, int(label)) for name, label in found]
     labels_fit = classes is None or max(label for _, label in items) < len(classes)
     return items if labels_fit and len({name for name, _ in items}) == len(items) else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import cv2
@@ -112,3 +113,25 @@ class Moments:
         self._settle()
         here: Floats = self._image.sum((1, 2))
         return here + self._sums if len(here) else self._sums
+
+
+class ThreadMoments:
+    """Moments that several threads add to at the same time, each to its own: to the same sums, for bytes."""
+
+    def __init__(self) -> None:
+        self._mine = threading.local()
+        self._all: list[Moments] = []
+
+    def add(self, image: NDArray[Any]) -> None:
+        """Count in one image; within a thread all must have one size."""
+        if not hasattr(self._mine, "moments"):
+            self._mine.moments = Moments()
+            self._all.append(self._mine.moments)
+        self._mine.moments.add(image)
+
+    def total(self) -> Moments:
+        """All of them together, once the threads are done."""
+        total = Moments()
+        for moments in self._all:
+            total.merge(moments)
+        return total

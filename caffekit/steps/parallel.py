@@ -17,18 +17,22 @@ AHEAD = 8  # results in flight per worker: memory stays bounded however many ite
 
 
 def image_map(
-    work: Callable[[T], R], items: Iterable[T], options: Options, crashed: Callable[[T], R]
+    work: Callable[[T], R],
+    items: Iterable[T],
+    options: Options,
+    crashed: Callable[[T], R],
+    here: Callable[[R], R] = lambda result: result,
 ) -> Iterator[R]:
-    """`work(item)` of each item, in order, in threads here or by the workers of options.scheduler.
+    """`here(work(item))` of each item, in order, in threads here or by the workers of options.scheduler.
 
     There `work` and the items must be picklable and name files by absolute paths; `crashed(item)` is taken
-    where an item ends the workers.
+    where an item ends the workers. `here` is always called in this process: in the threads, where they work.
     """
     if not options.scheduler:
-        return thread_map(work, items, options.jobs)
+        return thread_map(lambda item: here(work(item)), items, options.jobs)
     from caffekit.steps.cluster import cluster_map
 
-    return cluster_map(work, items, options.scheduler, crashed)
+    return map(here, cluster_map(work, items, options.scheduler, crashed))
 
 
 def thread_map(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -69,10 +69,14 @@ def make_records(
     encoding: Encoding,
     options: Options,
     groups: Sequence[Group] = (),
+    here: Callable[[Made], Made] = lambda made: made,
 ) -> Iterator[Made]:
-    """The records of `images` (or of `groups` of them) in `order`, made by threads or on a cluster."""
+    """The records of `images` (or of `groups` of them) in `order`, made by threads or on a cluster.
+
+    Each goes through `here`, in this process, in no order and by several threads at a time.
+    """
     wanted = (groups[i] if groups else images.items[i] for i in order)
-    return image_map(partial(_make, images.bare(), contract, encoding), wanted, options, _crashed)
+    return image_map(partial(_make, images.bare(), contract, encoding), wanted, options, _crashed, here)
 
 
 def _make(images: ImageList, contract: Preprocess, encoding: Encoding, wanted: Item | Group) -> Made:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from caffekit.steps import moments as moments_module
-from caffekit.steps.moments import Moments
+from caffekit.steps.moments import Moments, ThreadMoments
+from caffekit.steps.parallel import thread_map
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -83,3 +84,16 @@ def test_parts_of_another_size() -> None:
     part.add(np.full((1, 2, 1), 6, np.uint8))
     moments.merge(part)
     assert not moments.one_size and moments.mean_image() is None and moments.mean() == [2.0]
+
+
+def test_threads_add_up_to_the_same() -> None:
+    images = np.random.default_rng(4).integers(0, 256, (60, 4, 5, 3), np.uint8)
+    together, alone = ThreadMoments(), Moments()
+    for _ in thread_map(together.add, images, 3):
+        pass
+    for image in images:
+        alone.add(image)
+    total = together.total()
+    assert total.count == 60 and np.array_equal(total.mean_image(), alone.mean_image())
+    assert total.mean() == alone.mean() and total.std() == alone.std()
+    assert ThreadMoments().total().mean_image() is None
