@@ -197,7 +197,7 @@ class NetSettings(Section):
     """Multiplies the numbers of maps, rounded to multiples of 8."""
     loss: LossName | None = None
     """The loss. None: as the template has it, mostly softmax."""
-    loss_options: dict[str, float | str] = {}
+    loss_options: dict[str, int | float | str] = {}
     """What the loss can be told, such as {margin: 0.35, scale: 30} for am_softmax; docs/templates.md."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout ratio where the template has dropout, mostly before the classifier. None: as it has it."""

@@ -16,7 +16,7 @@ class Template:
 
     `depths`: the numbers of layers to choose from, the default first. `images`: how many a record holds, for
     nets that compare. `no_maxout`: why this net cannot have maxout. `photos`: depths for large images, whose
-    smallest side is 32.
+    smallest side is 32. `convolves`: its scores come from a convolution, which only softmax takes as it is.
     """
 
     title: str
@@ -35,6 +35,8 @@ class Template:
     no_maxout: str = ""
     features: str = ""
     too_large: str = ""
+    loss: str = "softmax"
+    convolves: bool = False
 
     def smallest(self, depth: int) -> int:
         """The smallest image side."""
@@ -50,7 +52,7 @@ TEMPLATES = {
     ),
     "all_conv": Template(
         "All-CNN-C", "small images, only convolutions", (32, 12, 512), "pool9",
-        "Springenberg et al. 2014", dropout=0.5,
+        "Springenberg et al. 2014", dropout=0.5, convolves=True,
     ),
     "caffenet": Template(
         "CaffeNet", "fine-tuning from BVLC's own reference model", (227, 67, 512), "fc8",
@@ -58,7 +60,7 @@ TEMPLATES = {
     ),
     "center_face": Template(
         "CenterFace", "faces of 96x112, with center loss", (96, 32, 256), "fc6", "Wen et al. 2016",
-        activation="prelu", no_maxout=RESIDUAL, features="fc5", too_large=FULL,
+        activation="prelu", no_maxout=RESIDUAL, features="fc5", too_large=FULL, loss="center",
     ),
     "cifar10_full": Template(
         "CIFAR10_full", "small colour images, a classic", (32, 8, 128), "ip1", "Caffe's examples",
@@ -90,14 +92,15 @@ TEMPLATES = {
     ),
     "mobilenet_v1": Template(
         "MobileNet", "devices with little power", (224, 32, 1024), "fc7", "Howard et al. 2017",
-        no_maxout=BY_MAP,
+        no_maxout=BY_MAP, convolves=True,
     ),
     "mobilenet_v2": Template(
         "MobileNetV2", "devices with little power", (224, 32, 1024), "fc7", "Sandler et al. 2018",
-        drops_paths=True, no_maxout=BY_MAP,
+        drops_paths=True, no_maxout=BY_MAP, convolves=True,
     ),
     "nin": Template(
         "NIN", "small images, no inner product", SMALL, "pool3", "Lin et al. 2013", dropout=0.5,
+        convolves=True,
     ),
     "preact_resnet": Template(
         "PreActResNet", "very deep nets of small images", SMALL, "fc{classes}", "He et al. 2016",
@@ -116,12 +119,12 @@ TEMPLATES = {
     ),
     "sphereface": Template(
         "SphereFace-20", "faces of 96x112, with A-Softmax", (96, 32, 256), "fc6", "Liu et al. 2017",
-        activation="prelu", no_maxout=RESIDUAL, features="fc5", too_large=FULL,
+        activation="prelu", no_maxout=RESIDUAL, features="fc5", too_large=FULL, loss="a_softmax",
     ),
     "squeezenet": Template(
         "SqueezeNet", "photographs with a model of 5 MB", (227, 32, 1024), "pool10",
         "Iandola et al. 2016, version 1.1",
-        dropout=0.5,
+        dropout=0.5, convolves=True,
     ),
     "triplet": Template(
         "Triplet", "ranking small images by likeness", LENET, "", "Schroff et al. 2015",

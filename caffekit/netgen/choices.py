@@ -7,7 +7,11 @@ from caffekit.config.problems import near
 from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.catalogue import POOLED, TEMPLATES, Template
+from caffekit.netgen.losses import LOSSES
 from caffekit.netgen.templates import Data, NetOptions, depth_of, template_of, title_of
+
+LOSS_OF = {2: "contrastive", 3: "triplet"}
+"""Of the templates whose records hold several images."""
 
 
 def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
@@ -25,6 +29,7 @@ def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
     _check_width(name, template, options)
     _check_size(name, template, data, options)
     _check_records(name, template, data)
+    _check_loss(name, template, options)
     if name == "blocks":
         _check_blocks(activation, options)
     elif options.drop_path and not template.drops_paths:
@@ -97,6 +102,27 @@ def _check_size(name: str, template: Template, data: Data, options: NetOptions) 
         raise UsageError(
             f"{name} takes images of at most {high} pixels, got {entering}: of larger ones {why}",
             "choose another template, or a smaller gen_lmdb.resize",
+        )
+
+
+def _check_loss(name: str, template: Template, options: NetOptions) -> None:
+    loss = options.loss or template.loss
+    _known("net.loss", loss, list(LOSSES))
+    if not template.classifier and (
+        options.loss not in (None, LOSS_OF[template.images]) or options.loss_options
+    ):
+        raise UsageError(
+            f"net.loss: {name} has a loss of its own, {LOSS_OF[template.images]}", "leave net.loss out"
+        )
+    if options.loss_options.get("outputs", 1) != 1:
+        raise UsageError(
+            "net.loss_options.outputs: templates read one label an image",
+            "use net.prototxt, whose second Data layer reads gen-lmdb's DB.labels.lmdb",
+        )
+    if template.convolves and (loss != "softmax" or options.loss_options):
+        raise UsageError(
+            f"net.loss: the scores of {name} come from a convolution, which only softmax takes as it is",
+            "choose a template with an inner product at its end",
         )
 
 

@@ -9,6 +9,16 @@ from typing import Any
 from caffekit.netgen.activations import ACTIVATIONS, Activation
 from caffekit.netgen.numbers import plain
 
+OUTPUTS = {
+    "softmax": "Softmax",
+    "hinge": "",
+    "center": "Softmax",
+    "euclidean": "",
+    "sigmoid_cross_entropy": "Sigmoid",
+}
+"""What follows the scores in a deploy net, of the losses that have scores without labels."""
+NUMBERS = ("euclidean", "sigmoid_cross_entropy")
+"""Losses whose labels are numbers, not classes."""
 STEP = 8  # widths that a multiplier changed are multiples of this, as fast kernels like them
 
 
@@ -42,6 +52,9 @@ class Scope:
     features: int = 2
     suffix: str = ""
     sharing: bool = False
+    loss: str = "softmax"
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    last: tuple[str, str] = ("", "")
     places: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -58,6 +71,21 @@ class Scope:
     def pieces(self) -> int:
         """Maps that become one in the activation."""
         return 2 if self.activation.type == "Maxout" else 1
+
+    @property
+    def makes_scores(self) -> bool:
+        """Whether the net has a classifier that its loss does not bring."""
+        return not (self.loss_options or self.loss != "softmax") or (not self.train and self.loss in OUTPUTS)
+
+    @property
+    def outputs(self) -> int:
+        """What the classifier gives: a score a class, or as many numbers as the loss is told."""
+        return int(self.loss_options.get("outputs", 1)) if self.loss in NUMBERS else self.classes
+
+    def end(self, name: str, bottom: str) -> str:
+        """Keep where the net's features are, and what its classifier is called."""
+        self.last = (name, self.blob(bottom))
+        return ""
 
     def set_block(self, block: Mapping[str, Any], whole: Activation) -> str:
         """From here on, a block's activation (else that of the `whole` net), decay_mult and lr_mult."""

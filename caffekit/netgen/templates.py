@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from caffekit.config.shipped import shipped_folder
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.catalogue import BLOCKS, TEMPLATES, Template
+from caffekit.netgen.losses import Head, loss_text
 from caffekit.netgen.numbers import plain, quoted
-from caffekit.netgen.scope import Scope
+from caffekit.netgen.scope import OUTPUTS, Scope
 
 RECORDS = {1: "data", 2: "pair_data", 3: "triplet_data"}
 """The data layer's top, by how many images a record holds."""
@@ -57,6 +58,8 @@ class NetOptions:
     depth: int | None = None
     width: float = 1.0
     drop_path: float | None = None
+    loss: str | None = None
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
     blocks: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -114,6 +117,10 @@ def _render(frame: str, name: str, data: Data, options: NetOptions, batch_size: 
     net = _scope(template, data, options, batch_size, f"{top}_std" if data.factors else top)
     file = "parts/spelled_out.prototxt" if name == "blocks" else f"{name}.prototxt"
     body = environment.get_template(file).render(net=net, blocks=options.blocks)
+    ending = ""
+    if net.train and template.classifier and not net.makes_scores:
+        head = Head(net.last[1], data.classes, net.last[0], accuracy=data.test is not None)
+        ending = loss_text(net.loss, head, **net.loss_options)
     factors = data.factors if batch_size else data.factors[: data.channels // template.images]
     text = environment.get_template(f"parts/{frame}.prototxt").render(
         name=title_of(template, options),
@@ -121,6 +128,8 @@ def _render(frame: str, name: str, data: Data, options: NetOptions, batch_size: 
         body=body,
         classifier=template.classifier.format(classes=data.classes),
         data_top=top,
+        ending=ending,
+        output=OUTPUTS.get(net.loss, "") if template.classifier else "",
         factors=[plain(value) for value in factors],
         **more,
     )
@@ -154,6 +163,8 @@ def _scope(template: Template, data: Data, options: NetOptions, batch_size: int,
         dropout=template.dropout if options.dropout is None else options.dropout,
         drop_path=template.drop_path if options.drop_path is None else options.drop_path,
         entry=entry,
+        loss=options.loss or template.loss,
+        loss_options=options.loss_options,
     )
 
 
