@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from caffekit.checks.changed import changed_copies
+from caffekit.checks.changed import changed_copies, fitting_distance
 from caffekit.checks.correlation import SAMPLE, Floats, correlations, gap
 from caffekit.checks.crowds import like_pairs
-from caffekit.checks.hamming import Pairs, pairs_within
+from caffekit.checks.hamming import in_batches, pairs_within
 from caffekit.checks.links import Links, Near
 from caffekit.checks.table import Table
 
@@ -85,7 +85,7 @@ def find_links(
     first = order[only[order]]
     known = int((first >= count).sum())
     if len(first) < 2:
-        return Links({}, same, 1.0)
+        return Links({}, same, 1.0, changed_within=distance)
     chosen = np.sort(np.random.default_rng(0).permutation(len(first))[:SAMPLE])
     pictures = _Pictures(table, first, known)
     apart = gap(pictures.thumbs(chosen))
@@ -95,14 +95,16 @@ def find_links(
     told = np.zeros(len(table), bool)
     told[left[right >= count]] = told[right[left >= count]] = True
     told[[i for i, group in same.items() if group[-1] >= count]] = True
-    found = list(changed_copies(table, first[:known], first[known:][~told[first[known:]]], distance, apart))
+    bench, left_over = first[:known], first[known:][~told[first[known:]]]
+    within = fitting_distance(table, bench, left_over, distance)
+    found = list(changed_copies(table, bench, left_over, within, apart))
     copies = [(a, b, alike, change) for b, i, alike, change in found for a in same.get(i, [i])]
     near = Near(
         np.concatenate([left, np.array([a for a, _, _, _ in copies], np.int64)]),
         np.concatenate([right, np.array([b for _, b, _, _ in copies], np.int64)]),
         np.concatenate([alike, np.array([alike for _, _, alike, _ in copies], np.float32)]),
     )
-    return Links(near, same, 1 - apart, {(a, b): change for a, b, _, change in copies})
+    return Links(near, same, 1 - apart, {(a, b): change for a, b, _, change in copies}, within)
 
 
 def same_pixels(table: Table, pixels: Mapping[bytes, bytes]) -> dict[int, list[int]]:
@@ -143,12 +145,12 @@ def _near(pictures: _Pictures, distance: int, threshold: float) -> Iterator[tupl
     """(i, j, correlation) of the places of images that show the same picture, batch by batch."""
     hashes = pictures.table.columns["phash"][pictures.indices]
     crowded = np.zeros(len(hashes), bool)
-    for i, j in _batches(pairs_within(hashes, distance, pictures.known, crowded)):
+    for i, j in in_batches(pairs_within(hashes, distance, pictures.known, crowded), BATCH):
         yield pictures.linked(i, j, threshold)
     pictures.forget()
     members = np.flatnonzero(crowded)
     dense = like_pairs(pictures.thumbs, members, pictures.known, threshold, pictures.satisfied)
-    for i, j in _batches(dense):
+    for i, j in in_batches(dense, BATCH):
         yield pictures.linked(i, j, threshold)
 
 
@@ -166,10 +168,3 @@ def _with_copies(
                 parts.append((i.ravel(), j.ravel(), np.full(i.size, value, np.float32)))
     left, right, alike = (np.concatenate(column) for column in zip(*parts, strict=True))
     return left, right, alike
-
-
-def _batches(pairs: Iterable[Pairs]) -> Iterator[Pairs]:
-    for i, j in pairs:
-        for start in range(0, len(i), BATCH):
-            part = slice(start, start + BATCH)
-            yield i[part], j[part]

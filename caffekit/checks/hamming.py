@@ -7,9 +7,9 @@ choice only. More blocks (e) make shorter runs and more sorts: what is cheapest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
+from itertools import chain, combinations
 from math import ceil, comb
 from typing import NamedTuple
 
@@ -63,6 +63,22 @@ def pairs_within(
         for i, j in _expanded(groups, u, v) if len(u) else ():
             wanted = (i >= known) | (j >= known)
             yield np.minimum(i, j)[wanted], np.maximum(i, j)[wanted]
+
+
+def in_batches(pairs: Iterable[Pairs], size: int) -> Iterator[Pairs]:
+    """The same pairs, `size` at a time: a join gives a few here and millions there."""
+    waiting: list[Pairs] = []
+    count = 0
+    for pair in chain(pairs, [None]):
+        if pair is not None:
+            waiting.append(pair)
+            count += len(pair[0])
+        if waiting and (count >= size or pair is None):
+            left, right = (np.concatenate(column) for column in zip(*waiting, strict=True))
+            whole = count - count % size if pair is not None else count
+            for start in range(0, whole, size):
+                yield left[start : min(start + size, whole)], right[start : min(start + size, whole)]
+            waiting, count = [(left[whole:], right[whole:])], count - whole
 
 
 def bit_count(values: Hashes) -> NDArray[np.uint8]:

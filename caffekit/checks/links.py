@@ -42,13 +42,15 @@ class Links:
     near: {index: {other index: correlation}}, symmetric, exact copies left out. same: {index: the indices of
     all images with its very pixels, itself included}, only where there is more than one. threshold: the
     correlation from which two images are called near duplicates. changed: {(image, benchmark image): change}
-    where only a changed copy of the benchmark image is like it.
+    where only a changed copy of the benchmark image is like it. changed_within: bits of the hash within which
+    changed copies were looked for.
     """
 
     near: Mapping[int, dict[int, float]]
     same: dict[int, list[int]]
     threshold: float
     changed: dict[tuple[int, int], str] = field(default_factory=dict)
+    changed_within: int = 0
 
     def of(self, index: int) -> dict[int, float]:
         """Every image that shows the picture of `index`, with its correlation (exact copies: 1)."""

@@ -140,6 +140,11 @@ def _warnings(subject: Subject, reasons: Reasons, counts: Counter[str], kept: Co
         warnings.append(
             f"{len(unread)} benchmark images cannot be read, so none was compared with: {_few(unread)}"
         )
+    if "links" in subject.__dict__ and subject.links.changed_within < subject.near_distance:
+        warnings.append(
+            "images of this set share hashes by the thousand: crops, frames and turns of benchmark images "
+            f"were looked for within {subject.links.changed_within} bits only, not {subject.near_distance}"
+        )
     misnamed = [subject.path(i) for i in _flawed(subject, reasons)]
     if misnamed:
         warnings.append(f"{len(misnamed)} kept images are usable but odd (see report.html): {_few(misnamed)}")

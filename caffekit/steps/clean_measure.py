@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from caffekit.checks.alike import unlike_files
-from caffekit.checks.measure import Row, measure, pixels_digest
+from caffekit.checks.measure import Row
 from caffekit.checks.subject import Subject
 from caffekit.checks.table import Table
 from caffekit.config.schema import CleanSettings
 from caffekit.errors import os_errors
 from caffekit.formats.image_list import ImageList
-from caffekit.formats.images import silent_decoders
-from caffekit.memory import keep_pages
 from caffekit.options import Options
+from caffekit.steps.clean_worker import File, pixels_of, row_of, silently
 from caffekit.steps.processes import CRASHED, process_map
 
 R = TypeVar("R")
-File = tuple[str, bool]  # and whether it is a benchmark image
 
 
 class _Files(Sequence[File]):
@@ -49,7 +47,7 @@ def measured(
     bench_paths = [str(each.file(item)) for each in benchmark for item in each.items]
     files = _Files(images, bench_paths)
     with os_errors("writing", folder):
-        rows = options.progress(_mapped(_measure, files, options, _crashed), len(files), "clean")
+        rows = options.progress(_mapped(row_of, files, options, _crashed), len(files), "clean")
         table = Table(rows, len(images.items), len(files), folder)
     return Subject(
         rows=table,
@@ -67,7 +65,7 @@ def measured(
 def _pixels(table: Table, files: _Files, options: Options) -> dict[bytes, bytes]:
     """The digest of the pixels of the few that look the same in different files, by that of the file."""
     unlike = unlike_files(table)
-    digests = _mapped(_exactly, [files[i] for i in unlike], options, lambda file: b"")
+    digests = _mapped(pixels_of, [files[i] for i in unlike], options, lambda file: b"")
     contents = (content.tobytes() for content in table.columns["content"][unlike])
     return dict(zip(contents, digests, strict=True))
 
@@ -77,34 +75,11 @@ def _mapped(
 ) -> Iterator[R]:
     """`work` of each file, in order, from child processes or a cluster."""
     if not options.scheduler:
-        return process_map(partial(_silently, work), files, options.jobs, crashed)
+        return process_map(partial(silently, work), files, options.jobs, crashed)
     from caffekit.steps.cluster import cluster_map
 
     # In a worker of a cluster, whose threads share stderr, the decoders may have their say.
     return cluster_map(work, files, options.scheduler, crashed)
-
-
-def _silently(work: Callable[[File], R], file: File) -> R:
-    with silent_decoders():
-        return work(file)
-
-
-def _measure(file: File) -> Row:
-    _prepare()
-    return measure(*file)
-
-
-def _exactly(file: File) -> bytes:
-    _prepare()
-    return pixels_digest(file[0])
-
-
-@cache
-def _prepare() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes share the cores
-    keep_pages()
 
 
 def _crashed(file: File) -> Row:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffekit.checks import hamming
-from caffekit.checks.hamming import bit_count, pairs_within
+from caffekit.checks.hamming import bit_count, in_batches, pairs_within
 
 
 def crowded(count: int, centres: int) -> np.ndarray:
@@ -69,3 +69,15 @@ def test_bits_are_counted_without_numpy_2(monkeypatch: pytest.MonkeyPatch) -> No
     values = np.array([0, 1, 2**64 - 1, 2**63 + 5], np.uint64)
     monkeypatch.delattr(np, "bitwise_count", raising=False)
     assert bit_count(values).tolist() == [0, 1, 64, 3]
+
+
+def test_batches_hold_every_pair_once() -> None:
+    random = np.random.default_rng(0)
+    cuts = [0, 0, 3, 3, 20, 21, 22, 60, 60]
+    left, right = random.integers(0, 99, (2, 60))
+    parts = [(left[a:b], right[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    batches = list(in_batches(parts, 8))
+    assert [len(i) for i, _ in batches] == [8] * 7 + [4]
+    for n, whole in enumerate((left, right)):
+        assert np.concatenate([batch[n] for batch in batches]).tolist() == whole.tolist()
+    assert not list(in_batches([], 8)) and not list(in_batches(parts[:1], 8))

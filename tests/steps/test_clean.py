@@ -20,7 +20,8 @@ from caffekit.errors import UsageError
 from caffekit.formats.image_list import read_source
 from caffekit.options import Options
 from caffekit.steps.clean import clean
-from caffekit.steps.clean_measure import _crashed, _mapped, _measure
+from caffekit.steps.clean_measure import _crashed, _mapped
+from caffekit.steps.clean_worker import row_of
 from caffekit.steps.processes import process_map
 
 from .pictures import lines
@@ -171,7 +172,7 @@ def test_decoders_do_not_talk_over_the_result(tmp_path: Path, capfd: pytest.Capt
     jpeg = cv2.imencode(".jpg", photo)[1].tobytes()
     (tmp_path / "odd.jpg").write_bytes(jpeg[:20] + b"\0" * 5 + jpeg[20:])
     files = [(str(tmp_path / name), False) for name in ("cut.png", "odd.jpg")]
-    cut, odd = _mapped(_measure, files, Options(), _crashed)
+    cut, odd = _mapped(row_of, files, Options(), _crashed)
     assert cut.reason == "undecodable" and odd.flaws
     assert capfd.readouterr().err == ""
 
