@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -31,15 +32,62 @@ def gen_prototxt(call: Call, out: Path, train_db: Path | None, test_db: Path | N
 @click.argument("files", nargs=-1, type=PATH)
 @click.option("--solver", type=PATH, help="Solver to check, too.")
 @click.option("--db", type=PATH, help="LMDB whose classes and image size count.")
-def lint(call: Call, files: tuple[Path, ...], solver: Path | None, db: Path | None) -> Report:
-    """Find what is wrong with a net or solver before training; exit 3 if anything is.
+@click.option("--target", metavar="NAME", default="", help="What it shall run on: cv18xx, nnie or rknn.")
+@click.option("--data-shape", metavar="C,H,W", help="Of a record, where no LMDB is at hand.")
+@click.option("--images", type=click.IntRange(min=1), help="Training images, where no LMDB is at hand.")
+@click.option("--classes", type=click.IntRange(min=1), help="Classes, where no LMDB is at hand.")
+def lint(
+    call: Call,
+    files: tuple[Path, ...],
+    solver: Path | None,
+    db: Path | None,
+    target: str,
+    data_shape: str | None,
+    images: int | None,
+    classes: int | None,
+) -> Report:
+    """Find what is wrong with a net or solver before training.
+
+    Exit 3 if there is an error or a warning; notes are advice.
 
     \b
     caffekit lint train_val.prototxt --solver solver.prototxt --db train_lmdb
+    caffekit lint deploy.prototxt --target rknn
     """
+    from caffekit.steps.lint import Facts
     from caffekit.steps.lint import lint as step
 
-    return step(list(files), solver, db)
+    report = step(files, solver, db, target=target, facts=Facts.told(data_shape, images, classes))
+    report.lines = [_coloured(line) for line in report.lines]
+    return report
 
 
-COMMANDS: list[click.Command] = [gen_prototxt, lint]
+COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def _coloured(line: str) -> str:
+    """The severity in `line` in its colour; click takes it away again where no terminal reads."""
+    if os.environ.get("NO_COLOR"):
+        return line
+    for severity, colour in COLOURS.items():
+        before, mark, after = line.partition(f": {severity}: ")
+        if mark and not before.startswith(" "):
+            return f"{before}: {click.style(severity, fg=colour)}: {after}"
+    return line
+
+
+@command
+@click.argument("code")
+def explain(call: Call, code: str) -> Report:
+    """Say what a lint rule, an exit code or a loss of 87.3365 means.
+
+    \b
+    caffekit explain pooling-window
+    caffekit explain 87.3365
+    """
+    from caffekit.steps.explain import explain as step
+
+    return step(code)
+
+
+COMMANDS: list[click.Command] = [gen_prototxt, lint, explain]

@@ -50,12 +50,18 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 def layer_lines(text: str) -> dict[str, int]:
     """The line (from 1) in which each layer begins, by the layer's name; of equal names, the first."""
-    lines: dict[str, int] = {}
+    return {name: lines[0] for name, lines in all_layer_lines(text).items()}
+
+
+def all_layer_lines(text: str) -> dict[str, list[int]]:
+    """As layer_lines, with every layer of a name; layers of a solver's own net_param count, too."""
+    lines: dict[str, list[int]] = {}
     last = ""
     for token in _tokens(text):
-        in_layer = [block.word for block in token.blocks] in (["layer"], ["layers"])
+        words = [block.word for block in token.blocks]
+        in_layer = words[-1:] in (["layer"], ["layers"]) and all(w.endswith("net_param") for w in words[:-1])
         if token.kind == "string" and last == "name" and in_layer:
-            lines.setdefault(_unquoted(token.text), token.blocks[0].line)
+            lines.setdefault(_unquoted(token.text), []).append(token.blocks[-1].line)
         if token.kind != "comment":
             last = token.text
     return lines

@@ -59,6 +59,6 @@ def _learned_above(net: Any, index: int, blob: str) -> Any:
         layer = net.layer[index]
         if layer.type in LEARNED:
             return layer
-        if not layer.bottom or layer.type in ("Concat", "Eltwise"):
-            return None  # several sources: the classes come from more than one layer
+        if not layer.bottom or layer.type in ("Concat", "Eltwise", "MarginInnerProduct", "Python"):
+            return None  # the classes come from several layers, or from one of its own kind
         blob = layer.bottom[0]

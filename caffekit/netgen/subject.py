@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from caffekit.config.problems import near
 from caffekit.errors import CaffekitError
+from caffekit.formats.prototxt_tolerant import Unknown
 from caffekit.graph import filter_net
-from caffekit.graph.shapes import SHAPE_RULES
-from caffekit.netgen.structure import PHASES, data_layers
-
-Shape = tuple[int, ...]
+from caffekit.netgen.structure import PHASES
+from caffekit.netgen.view import Shape, View, is_loss, view_of
 
 
 class Problem(NamedTuple):
-    """One thing that a rule found; `key` is the solver field it is about, where it is one."""
+    """One thing that a rule found; `key` is the solver field it is about, where it is one.
+
+    `fix`, `severity`, `source`: where not the rule's own. `nth`: which of several layers of a name, from 0;
+    `line`: where layer or field do not tell.
+    """
 
     message: str
-    fix: str
+    fix: str = ""
     layer: str = ""
     key: str = ""
     severity: str = ""
+    nth: int = 0
+    source: str = ""
+    line: int = 0
 
 
 @dataclass
 class Subject:
-    """A net, its solver, and what is known of its databases: `shapes` and `images` by phase."""
+    """A net, its solver, and what is known of its data: `shapes` (C, H, W), `images`, `labels` by phase.
+
+    `trained`: the net that this one deploys, where it is known. `target`: what the net shall run on.
+    `at_home`: the solver's paths lead to its files from here, so that others can be held against the disk.
+    `unknown`: what of the two texts BVLC's Caffe does not know; `old_form`: V0 or V1, if it was upgraded.
+    """
 
     net: Any
     solver: Any = None
     classes: int | None = None
     shapes: dict[str, Shape] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, Counter[int]] = field(default_factory=dict)
+    trained: Any = None
+    target: str = ""
+    at_home: bool = False
+    unknown: Sequence[Unknown] = ()
+    solver_unknown: Sequence[Unknown] = ()
+    old_form: str = ""
 
     def phase_nets(self) -> Iterator[tuple[str, Any]]:
         """The nets that Caffe would build: of the phases that have a source; without a loss only TEST.
@@ -44,55 +63,84 @@ class Subject:
         if any(field.name != "phase" for rule in rules for field, _ in rule.ListFields()):
             return
         for name, phase in PHASES.items():
-            net = filter_net(self.net, phase)
+            try:
+                net = filter_net(self.net, phase)
+            except CaffekitError:
+                return  # a layer with include and exclude: a rule of its own says so
             if any(not layer.bottom for layer in net.layer) and (name == "TEST" or self.is_trained()):
                 yield name, net
+
+    @cached_property
+    def views(self) -> list[View]:
+        """The phase nets with their shapes; made once, when the facts are in."""
+        return [view_of(phase, net, self.inputs(phase, net)) for phase, net in self.phase_nets()]
+
+    @property
+    def main(self) -> View | None:
+        """The net that learns; of a net that does not, the one that is there."""
+        return self.views[0] if self.views else None
 
     def inputs(self, phase: str, net: Any) -> dict[str, Shape]:
         """The shapes of what the data layers of `net` make, where known."""
         out: dict[str, Shape] = {}
-        for layer in data_layers(net):
-            if phase in self.shapes:
-                batch, crop = layer.data_param.batch_size, layer.transform_param.crop_size
-                channels, height, width = self.shapes[phase]
+        for layer in net.layer:
+            shape = self._record(phase, layer)
+            if shape and layer.top:
+                batch, crop = self.batch_size(layer) or 1, layer.transform_param.crop_size
+                channels, height, width = shape
                 out[layer.top[0]] = (batch, channels, crop or height, crop or width)
                 out |= {top: (batch,) for top in layer.top[1:]}
         return out
 
-    def blob_shapes(self, phase: str, net: Any) -> tuple[dict[str, Shape], list[Problem]]:
-        """The shape of every blob as far as it is known, and every layer that does not fit its input.
+    def _record(self, phase: str, layer: Any) -> Shape | None:
+        """C, H, W of what `layer` reads; colour is taken for granted where only a crop tells the size."""
+        if layer.type == "Data" and phase in self.shapes:
+            return self.shapes[phase]
+        param = layer.image_data_param
+        if layer.type == "ImageData" and (param.new_height or layer.transform_param.crop_size):
+            return (3 if param.is_color else 1, param.new_height, param.new_width)
+        if layer.type in ("Data", "WindowData") and layer.transform_param.crop_size:
+            return (3, 0, 0)
+        return None
 
-        Unlike graph.infer_shapes this goes on after a mistake, and past layers that it does not know.
-        """
-        blobs = self.inputs(phase, net)
-        made = set(net.input)
-        problems = []
-        for layer in net.layer:
-            missing = [bottom for bottom in layer.bottom if bottom not in made]
-            made.update(layer.top)
-            if missing:
-                message = (
-                    f"no layer before it makes its bottom {missing[0]}{near(missing[0], made - {*missing})}"
-                )
-                problems.append(Problem(message, "name a top of a layer above", layer.name))
-            try:
-                blobs |= _tops(layer, blobs)
-            except CaffekitError as error:
-                message = error.message.removeprefix(f"layer '{layer.name}': ")
-                problems.append(Problem(message, "change the layer, or what enters it", layer.name))
-        return blobs, problems
+    def is_guessed(self, view: View) -> bool:
+        """Whether the channels of an input were taken for granted."""
+        kinds = [layer.type for layer in view.layers if layer.transform_param.crop_size]
+        return "WindowData" in kinds or ("Data" in kinds and view.phase not in self.shapes)
+
+    @staticmethod
+    def batch_size(layer: Any) -> int:
+        """Of a data layer; 0 where it has none."""
+        name = DATA_PARAMS.get(layer.type)
+        return int(getattr(layer, name).batch_size) if name else 0
+
+    def blob_shapes(self, phase: str, net: Any) -> tuple[dict[str, Shape], list[Problem]]:
+        """The shape of every blob as far as it is known, and every layer that does not fit its input."""
+        view = view_of(phase, net, self.inputs(phase, net))
+        fix = "change the layer, or what enters it"
+        found = [*((i, text) for i, _, text in view.missing), *view.problems]
+        return view.blobs, [Problem(text, fix, net.layer[i].name) for i, text in sorted(found)]
 
     def is_trained(self) -> bool:
         """Whether the net has a loss, that is, learns at all."""
-        return any(layer.type.endswith("Loss") for layer in self.net.layer)
+        return any(is_loss(layer) for layer in self.net.layer)
+
+    def is_deploy(self) -> bool:
+        """Whether nothing in the net reads data: it is fed."""
+        sources = {layer.type for layer in self.net.layer if not layer.bottom}
+        return "Input" in sources and sources <= {"Input", "DummyData", "Parameter"}
+
+    def training_images(self) -> int:
+        """How many there are to learn from; 0 where it is not known."""
+        return self.images.get("TRAIN", 0)
 
 
-def _tops(layer: Any, blobs: dict[str, Shape]) -> dict[str, Shape]:
-    """The shapes of the tops of `layer`; {} where its type or a bottom's shape is not known."""
-    if layer.type == "Input":
-        shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
-        return dict(zip(layer.top, shapes * len(layer.top) if len(shapes) == 1 else shapes, strict=False))
-    bottoms = [blobs[bottom] for bottom in layer.bottom if bottom in blobs]
-    if layer.type not in SHAPE_RULES or not bottoms or len(bottoms) < len(layer.bottom):
-        return {}
-    return dict(zip(layer.top, SHAPE_RULES[layer.type](layer, bottoms)[0], strict=False))
+DATA_PARAMS = {
+    "Data": "data_param",
+    "HDF5Data": "hdf5_data_param",
+    "ImageData": "image_data_param",
+    "MemoryData": "memory_data_param",
+    "WindowData": "window_data_param",
+}
+
+__all__ = ["DATA_PARAMS", "Problem", "Shape", "Subject"]

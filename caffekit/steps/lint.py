@@ -2,87 +2,79 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from caffekit.errors import FINDINGS, DataError, UsageError, os_errors
-from caffekit.formats.caffe_pb2 import NetParameter
-from caffekit.formats.prototxt import layer_lines, read_net, read_solver
+from caffekit.config.problems import near
+from caffekit.errors import FINDINGS, UsageError
+from caffekit.netgen.lint import SEVERITIES
 from caffekit.netgen.lint import lint as findings_of
-from caffekit.netgen.structure import data_layers, phases
-from caffekit.netgen.subject import Subject
+from caffekit.netgen.rules.targets import TARGETS
 from caffekit.report import Report
-from caffekit.steps.gen_prototxt import scan_db
+from caffekit.steps.lint_facts import Facts, NetFile, SolverFile, look_at_data, read_files, subject_of
+from caffekit.steps.lint_text import lines_of
+
+NO_FACTS = Facts()
+__all__ = ["Facts", "lint"]
+
+Finding = dict[str, Any]
 
 
-def lint(nets: list[Path], solver: Path | None = None, db: Path | None = None) -> Report:
-    """Findings of every rule over `nets`, with `solver` and the classes of the LMDB `db` where given.
+def lint(
+    files: Sequence[Path],
+    solver: Path | None = None,
+    db: Path | None = None,
+    *,
+    target: str = "",
+    facts: Facts = NO_FACTS,
+) -> Report:
+    """Findings of every rule over `files` (nets, or solvers with the nets that they name) and `solver`.
 
-    Databases that a net names are looked at where they exist. Exit code 3 if anything was found.
+    `db`: an LMDB whose classes and image size count; databases that a net names are looked at where they
+    exist; `facts` are told instead. A net that is fed is held against the one that learns, if there is one.
+    Exit code 3 if there is an error or a warning. UsageError, FormatError, DataError.
     """
-    if not nets and not solver:
+    if not files and not solver:
         raise UsageError("nothing to look at", "give a prototxt, or --solver")
-    findings: list[dict[str, Any]] = []
-    for path in nets:
-        findings += _of_net(path, solver, db)
-    if not nets and solver:
-        findings += _of_net(None, solver, db)
-    findings = [one for i, one in enumerate(findings) if one not in findings[:i]]
-    lines = [_line(one) for one in findings]
-    what = ", ".join(str(path) for path in [*nets, *([solver] if solver else [])])
-    lines.append(f"{len(findings)} finding{'' if len(findings) == 1 else 's'} in {what}")
-    bad = any(one["severity"] in ("error", "warning") for one in findings)
-    return Report("lint", {"findings": findings}, lines, exit_code=FINDINGS if bad else 0)
+    if target and target not in TARGETS:
+        raise UsageError(f"no target {target!r}{near(target, TARGETS)}", f"there are: {', '.join(TARGETS)}")
+    nets, solvers = read_files(files, solver)
+    learning = [each for each in nets if each.learns]
+    findings: list[Finding] = []
+    for net, its_solver in _pairs(nets, solvers):
+        trained = learning[0] if len(learning) == 1 and net is not None and not net.learns else None
+        subject = subject_of(net, its_solver, trained, target)
+        look_at_data(subject, db, facts)
+        for one in findings_of(subject, net.lines if net else {}, its_solver.lines if its_solver else {}):
+            about_solver = one.pop("key", "") and its_solver is not None
+            place = its_solver.path if about_solver and its_solver else net.path if net else None
+            findings.append(one | {"file": str(place or (its_solver.path if its_solver else ""))})
+    return _report(_once(findings), [*files, *([solver] if solver else [])])
 
 
-def _of_net(path: Path | None, solver: Path | None, db: Path | None) -> list[dict[str, Any]]:
-    net = read_net(path) if path else NetParameter()
-    subject = Subject(net, read_solver(solver) if solver else None)
-    _look_at_data(subject, db)
-    lines = layer_lines(_text(path)) if path else {}
-    solver_lines = _field_lines(_text(solver)) if solver else {}
-    found = findings_of(subject, lines, solver_lines)
-    return [one | {"file": str(solver if one.pop("key", "") else path)} for one in found]
+def _pairs(nets: list[NetFile], solvers: list[SolverFile]) -> list[tuple[NetFile | None, SolverFile | None]]:
+    """Each net with the one solver; of several solvers each with the net that it names."""
+    if len(solvers) == 1 and nets:
+        return [(net, solvers[0]) for net in nets]
+    alone: list[tuple[NetFile | None, SolverFile | None]] = [(net, None) for net in nets]
+    return alone + [(each.its_net(), each) for each in solvers]
 
 
-def _look_at_data(subject: Subject, db: Path | None) -> None:
-    """Fill in shapes, counts and classes from `db`, and from the databases that the net names."""
-    if db:
-        images, largest, shape = scan_db(db)
-        subject.classes = largest + 1
-        subject.shapes = {"TRAIN": shape, "TEST": shape}
-    for layer in data_layers(subject.net):
-        source = Path(layer.data_param.source)
-        if not source.exists():
-            continue
-        try:
-            images, _, shape = scan_db(source)
-        except DataError:
-            continue  # `db check` is the command for that
-        for phase in phases(layer):
-            subject.images[phase] = images
-            subject.shapes[phase] = shape
+def _once(findings: list[Finding]) -> list[Finding]:
+    """Without those of the solver that came with each net."""
+    seen = set()
+    out = []
+    for one in findings:
+        mark = (one["file"], one["line"], one["rule"], one["message"])
+        if mark not in seen:
+            seen.add(mark)
+            out.append(one)
+    return sorted(out, key=lambda one: SEVERITIES.index(one["severity"]))
 
 
-def _text(path: Path) -> str:
-    with os_errors("reading", path):
-        return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _field_lines(text: str) -> dict[str, int]:
-    """The first line of each top-level field of a solver."""
-    lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        match = re.match(r"\s*(\w+)\s*:", line)
-        if match:
-            lines.setdefault(match[1], number)
-    return lines
-
-
-def _line(one: dict[str, Any]) -> str:
-    layer = f"{one['layer']}: " if one["layer"] else ""
-    return (
-        f"{one['file']}:{one['line']}: {one['severity']}: {layer}{one['message']} [{one['rule']}]\n"
-        f"    fix: {one['fix']}"
-    )
+def _report(findings: list[Finding], files: list[Path]) -> Report:
+    counts = Counter(one["severity"] for one in findings)
+    bad = counts["error"] + counts["warning"]
+    return Report("lint", {"findings": findings}, lines_of(findings, files), exit_code=FINDINGS if bad else 0)

@@ -12,7 +12,7 @@ def pooling_window(e: Evidence) -> Cause | None:
     """Computed from the shapes in the net, without running it: lint's rule, as far as shapes are known."""
     if e.net is None or e.verdict.kind in ("overfitting", "crashed"):
         return None
-    from caffekit.netgen.net_rules import pooling_window as rule
+    from caffekit.netgen.rules.pooling import pooling_window as rule
     from caffekit.netgen.subject import Subject
 
     for problem in rule(Subject(e.net, shapes=e.shapes)):
