@@ -60,6 +60,8 @@ def finetuned(train_val: str, deploy: str, wishes: Finetune, image: Shape) -> tu
     """
     net = parse(train_val, NetParameter(), "train_val.prototxt")
     shapes = _shapes(filter_net(net, TRAIN), image)
+    biased = {name: own[0][:1] for name, own in shapes.items() if _lacks_bias(own, wishes.model.get(name, []))}
+    shapes |= {name: [*shapes[name], bias] for name, bias in biased.items()}
     _check_names(wishes, shapes)
     fresh = {name: "not in the weights" for name in shapes if name not in wishes.model}
     fresh |= {name: "asked for" for name in wishes.replace}
@@ -72,6 +74,8 @@ def finetuned(train_val: str, deploy: str, wishes: Finetune, image: Shape) -> tu
     for text in (train_val, deploy):
         changed = parse(text, NetParameter(), "net")
         for layer in changed.layer:
+            if layer.name in biased and layer.type == "Convolution":
+                layer.convolution_param.bias_term = True  # Caffe wants as many blobs as the weights have
             _apply(layer, wishes, fresh, renamed)
         texts.append(patched(text, changed))
     rows = [row._replace(layer=renamed.get(row.layer, row.layer)) for row in rows]
@@ -129,6 +133,11 @@ def _apply(layer: Any, wishes: Finetune, fresh: Mapping[str, str], renamed: Mapp
         for param in layer.param:
             param.lr_mult *= wishes.lr_mult
     layer.name = renamed.get(layer.name, layer.name)
+
+
+def _lacks_bias(own: list[Shape], source: list[Shape]) -> bool:
+    """Whether the weights have a bias where this net has none (He's ResNet-50: conv1)."""
+    return len(own) == 1 and len(source) == 2 and _same(source, [own[0], own[0][:1]])
 
 
 def _same(source: list[Shape], target: list[Shape]) -> bool:

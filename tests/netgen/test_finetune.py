@@ -60,6 +60,16 @@ def test_a_classifier_named_by_its_classes_is_new_already() -> None:
     assert (row.layer, row.action, row.lr_mult, row.why) == ("fc5", "starts afresh", 10, "not in the weights")
 
 
+def test_a_bias_that_the_weights_have_is_taken() -> None:
+    """He's ResNet-50 has one in conv1; Caffe refuses a layer with fewer blobs than its weights."""
+    model = {**model_of("resnet", 1000), "conv1": [(16, 3, 3, 3), (16,)]}
+    made = tuned("resnet", model=model)
+    assert made.plan[0].action == "loads" and made.plan[0].shapes == [(16, 3, 3, 3), (16,)]
+    for text in (made.train_val, made.deploy):
+        layers = {layer.name: layer.convolution_param for layer in parse(text, NetParameter(), "n").layer}
+        assert layers["conv1"].bias_term and not layers["res2a_branch2a"].bias_term
+
+
 def test_frozen_normalisation_keeps_its_statistics() -> None:
     made = tuned("resnet", freeze=("*2?_*",))
     layers = [one for one in parse(made.train_val, NetParameter(), "n").layer if one.type == "BatchNorm"]
