@@ -93,7 +93,8 @@ def _built() -> Path:
     if compiler is None:
         raise OSError("no C++ compiler: install g++ or clang, or name one in CXX")
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS)
-    key = repr((SOURCE.read_bytes(), FLAGS, compiler, version.stdout, platform.machine(), _processor()))
+    texts = [path.read_bytes() for path in (SOURCE, SOURCE.with_suffix(".h"))]
+    key = repr((texts, FLAGS, compiler, version.stdout, platform.machine(), _processor()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffekit"
     target = cache / f"winograd-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     if not target.exists():

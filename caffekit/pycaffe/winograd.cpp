@@ -7,61 +7,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "winograd.h"
+
 namespace {
 
-typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));  // 8 channels
-constexpr long TILE = 6, POINTS = 36, LANES = 8, COLUMNS = 16, ROWS = 6;
 // Bytes of transformed tiles at a time: as many as of filters, which are read again each time, but FEWEST for each
 // thread, and no more than caches hold.
 constexpr long FEWEST = 1 << 20, MOST = 12 << 20;
-
-constexpr double BT[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
-                             {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-constexpr double POINT[5] = {0, 1, -1, 2, -2}, WEIGHT[5] = {1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24};
-
-constexpr double power(double x, int n) { return n ? x * power(x, n - 1) : 1; }
-
-// The matrices: `at(i, j)`, HEIGHT rows of WIDTH.
-struct InputT {
-    static constexpr int HEIGHT = 6, WIDTH = 6;
-    static constexpr double at(int i, int j) { return BT[i][j]; }
-};
-template <int M> struct OutputT {
-    static constexpr int HEIGHT = M, WIDTH = 6;
-    static constexpr double at(int i, int j) { return j < 5 ? power(POINT[j], i) : i == M - 1; }
-};
-template <int R> struct Filter {
-    static constexpr int HEIGHT = 6, WIDTH = R;
-    static constexpr double at(int i, int j) { return i < 5 ? WEIGHT[i] * power(POINT[i], j) : j == R - 1; }
-};
-template <class L> struct Transposed {
-    static constexpr int HEIGHT = L::WIDTH, WIDTH = L::HEIGHT;
-    static constexpr double at(int i, int j) { return L::at(j, i); }
-};
-
-template <class L, int I, int J> inline void add_term(Lanes &sum, const Lanes *in, long step) {
-    if constexpr (J < L::WIDTH) {
-        constexpr float factor = L::at(I, J);
-        if constexpr (factor != 0) sum += factor * in[J * step];
-        add_term<L, I, J + 1>(sum, in, step);
-    }
-}
-
-template <class L, int I = 0> inline void multiply(const Lanes *in, long step, Lanes *out, long out_step) {
-    if constexpr (I < L::HEIGHT) {
-        Lanes sum = {};
-        add_term<L, I, 0>(sum, in, step);
-        out[I * out_step] = sum;
-        multiply<L, I + 1>(in, step, out, out_step);
-    }
-}
-
-// out = L in L', a square of 8 channels each.
-template <class L> inline void sandwich(const Lanes *in, Lanes *out) {
-    Lanes half[L::HEIGHT * L::WIDTH];
-    for (int j = 0; j < L::WIDTH; ++j) multiply<L>(in + j, L::WIDTH, half + j, L::WIDTH);
-    for (int i = 0; i < L::HEIGHT; ++i) multiply<L>(half + i * L::WIDTH, 1, out + i * L::HEIGHT, 1);
-}
 
 inline Lanes load(const float *from, long count) {
     Lanes lanes = {};
@@ -205,13 +157,14 @@ void times_filters(const Tiles &tiles, long depth, const float *packed, const Ti
 #pragma omp for collapse(2) schedule(dynamic)
     for (long p = 0; p < POINTS; ++p)
         for (long column = 0; column < out.columns; column += COLUMNS)
-            blocks(tiles.count(), tiles.at(p, 0), tiles.stride, 1, packed + p * apart(depth * out.columns) + column * depth, COLUMNS,
-                   depth, out.at(p, 0) + column, out.stride, false);
+            blocks(tiles.count(), tiles.at(p, 0), tiles.stride, 1,
+                   packed + p * apart(depth * out.columns) + column * depth, COLUMNS, depth, out.at(p, 0) + column,
+                   out.stride, false);
 }
 
-// sums[point] (+)= in[point]' above[point], for all points; sums (36, k / 16, c, 16).
+// Without a barrier at its end: sums[point] (+)= in[point]' above[point], for all points; sums (36, k / 16, c, 16).
 void times_each_other(const Tiles &in, long channels, const Tiles &above, float *sums, bool add) {
-#pragma omp for collapse(2) schedule(dynamic)
+#pragma omp for collapse(2) schedule(dynamic) nowait
     for (long p = 0; p < POINTS; ++p)
         for (long column = 0; column < above.columns; column += COLUMNS)
             blocks(channels, in.at(p, 0), 1, in.stride, above.at(p, 0) + column, above.stride, in.count(),
@@ -257,7 +210,8 @@ struct Plan {  // for one group: the tiles' geometry and how many rows of them t
 template <int M> void forward(const float *x, const float *w, const float *bias, float *y, const Sizes &s) {
     constexpr int R = 7 - M;
     const Plan plan(s, M);
-    float *filters = allocate(POINTS * apart(plan.c * padded(plan.k))), *in = plan.buffer(plan.c), *out = plan.buffer(plan.k);
+    float *filters = allocate(POINTS * apart(plan.c * padded(plan.k)));
+    float *in = plan.buffer(plan.c), *out = plan.buffer(plan.k);
 #pragma omp parallel num_threads(s.threads)
     for (long g = 0; g < s.groups; ++g) {
         const Image below = {(float *)x + g * plan.c, s.height, s.width, plan.c, s.channels};
@@ -269,7 +223,7 @@ template <int M> void forward(const float *x, const float *w, const float *bias,
             for (long row = first; row < tiles.last; ++row)
                 take_row<InputT>(below, tiles, row, M, s.pad_y, s.pad_x);
             times_filters(tiles, plan.c, filters, results);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait  // the next chunk's first barrier comes before its results
             for (long row = first; row < tiles.last; ++row)
                 give_row<M>(results, above, row, bias ? bias + g * plan.k : nullptr);
         }
@@ -284,7 +238,8 @@ void backward(const float *x, const float *w, const float *dy, float *dx, float 
     const Plan plan(s, M);
     float *filters = dx ? allocate(POINTS * apart(plan.k * padded(plan.c))) : nullptr;
     float *sums = dw ? allocate(POINTS * apart(plan.c * padded(plan.k))) : nullptr;
-    float *in = plan.buffer(plan.c), *out = plan.buffer(plan.k);
+    float *in = dw ? plan.buffer(plan.c) : nullptr, *out = plan.buffer(plan.k);
+    float *back = dx ? plan.buffer(plan.c) : nullptr;  // not `in`, which other threads may still be reading
     if (dx) std::memset(dx, 0, s.images * s.height * s.width * s.channels * sizeof(float));
     if (db) std::memset(db, 0, s.results * sizeof(float));
 #pragma omp parallel num_threads(s.threads)
@@ -302,20 +257,23 @@ void backward(const float *x, const float *w, const float *dy, float *dx, float 
             }
             if (dw) times_each_other(tiles, plan.c, results, sums, first > 0);
             if (db) {
-#pragma omp for
+#pragma omp for nowait
                 for (long k = 0; k < plan.k; ++k)  // at the point (1, 1) a tile holds the sum of its square
                     for (long tile = 0; tile < results.count(); ++tile)
                         db[g * plan.k + k] += results.at(TILE + 1, tile)[k];
             }
             if (dx) {
-                times_filters(results, plan.k, filters, tiles);
-#pragma omp for schedule(dynamic)
-                for (long c = 0; c < plan.c; c += LANES) add_back<M>(tiles, below, c, s.pad_y, s.pad_x);
+                const Tiles gradients = plan.tiles(back, plan.c, first);
+                times_filters(results, plan.k, filters, gradients);
+#pragma omp for schedule(dynamic) nowait
+                for (long c = 0; c < plan.c; c += LANES) add_back<M>(gradients, below, c, s.pad_y, s.pad_x);
+            } else {
+#pragma omp barrier
             }
         }
         if (dw) unpack<R>(sums, dw + g * plan.k * plan.c * R * R, plan.c, plan.k);
     }
-    std::free(filters), std::free(sums), std::free(in), std::free(out);
+    std::free(filters), std::free(sums), std::free(in), std::free(out), std::free(back);
 }
 
 }  // namespace
