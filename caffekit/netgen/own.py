@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from caffekit.errors import FormatError
+from caffekit.formats.caffe_pb2 import TEST, TRAIN
 from caffekit.formats.prototxt import read_net, read_text, to_text
 from caffekit.formats.prototxt_patch import patched
 from caffekit.netgen.solver import Plan
@@ -26,15 +27,16 @@ def own_texts(path: Path, data: Data, plan: Plan) -> tuple[str, str, list[str]]:
 
 
 def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
-    notes = []
+    notes = _part_phases(net) if data.test else []
     wanted = {"TRAIN": (data.train, plan.batch_size)}
     if data.test:
         wanted["TEST"] = (data.test, plan.test_batch_size)
     for phase, (source, batch_size) in wanted.items():
         layers = [layer for layer in data_layers(net) if phase in phases(layer)]
-        if len(layers) != 1 or len(phases(layers[0])) != 1:
+        if len(layers) != 1 or (data.test and len(phases(layers[0])) != 1):
+            both = " for both phases" if len(layers) == 1 else ""
             raise FormatError(
-                f"{path}: expected one Data layer for phase {phase} alone, found {len(layers)}",
+                f"{path}: expected one Data layer for phase {phase} alone, found {len(layers)}{both}",
                 f"give each Data layer its `include {{ phase: {phase} }}`",
             )
         layer = layers[0]
@@ -47,6 +49,22 @@ def _fill_data(net: Any, path: Path, data: Data, plan: Plan) -> list[str]:
     if data.factors and not any("left as they are" in note for note in notes):
         notes += insert(net, data.factors)
     return notes
+
+
+def _part_phases(net: Any) -> list[str]:
+    """A single Data layer that both phases read (of a file for training alone) becomes one for each."""
+    layers = data_layers(net)
+    if len(layers) != 1 or len(phases(layers[0])) != 2 or layers[0].include or layers[0].exclude:
+        return []
+    both = [type(one).FromString(one.SerializeToString()) for one in net.layer]
+    index = next(i for i, one in enumerate(both) if one.type == "Data")
+    test = type(layers[0]).FromString(layers[0].SerializeToString())
+    both[index].include.add(phase=TRAIN)
+    test.include.add(phase=TEST)
+    test.transform_param.ClearField("mirror")
+    del net.layer[:]
+    net.layer.extend([*both[: index + 1], test, *both[index + 1 :]])
+    return [f"{test.name}: read in both phases; now one for each"]
 
 
 def _fill_ones(net: Any, phase: str, was: int, batch_size: int) -> None:
