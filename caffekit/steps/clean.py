@@ -32,7 +32,7 @@ def clean(
     *,
     root: Path | None = None,
 ) -> Report:
-    """Write `out`/clean.txt, rejected.csv, review.csv, groups.csv, labels.txt, report.html, summary.json.
+    """Write `out`/clean.txt, labels.txt, CSV files (rejected, review, scores, groups), report and summary.
 
     Every image of `source` is kept or rejected for one reason. The report has failed (exit 4), with all of it
     written, when nothing is left or more than settings.max_rejected is rejected.
@@ -104,6 +104,7 @@ def _fill(report: Report, subject: Subject, reasons: Reasons, names: Sequence[st
         "checks": list(names),
         "traits": dict(sorted(_traits(subject, reasons).items())),
         "flawed": len(_flawed(subject, reasons)),
+        "limits": {name: round(limit, 4) for name, limit in subject.used.items()},
         **subject.notes,
     }
     if any(name.endswith("duplicate") or name == "conflicting-label" for name in names):
