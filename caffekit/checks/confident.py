@@ -16,9 +16,11 @@ Mask = NDArray[np.bool_]
 TEMPERATURES = np.geomspace(0.25, 8, 41)
 SAMPLE = 5000
 # Labels less probable than SURE are rejected: of those in CIFAR-10 with 2 to 10 % wrong labels, 9 of 10 are
-# wrong. Less sure ones, up to LEAST_SURE, where as many wrong labels as below are behind that of this set.
-SURE, STILL_SURE, LEAST_SURE = 0.001, 0.002, 0.1
-PRECISION = 0.9
+# wrong. EASY where the judge knows the classes well, as those of digits: 9 of 10 there, too. Less sure ones,
+# up to twice and then LEAST_SURE, where as many wrong labels as below are behind that of this set.
+SURE, EASY, LEAST_SURE = 0.001, 0.02, 0.1
+WELL = 0.95  # of the other labels are the likeliest
+PURE = 0.95
 ENOUGH = 10
 
 
@@ -94,21 +96,22 @@ def suspects(found: Evidence, codes: Ints, classes: int) -> Mask:
 
 
 def limit(found: Evidence) -> float:
-    """The probability below which 9 of 10 labels are wrong: SURE, or more where this set allows it.
+    """The probability below which 9 of 10 labels are wrong: SURE or EASY, or more where this set allows it.
 
     The share of labels below a limit, over the share of random labels below it, is the share of wrong labels
     while there are only such. Where it grows with the limit, right labels have begun.
     """
+    rest = found.own >= EASY
+    least = EASY if rest.any() and (found.own > found.other)[rest].mean() >= WELL else SURE
     steps = np.geomspace(SURE, LEAST_SURE, 41)
     own, random = (np.searchsorted(np.sort(values), steps) for values in (found.own, found.random))
     shares = own / np.maximum(random, 1)
-    trusted = np.flatnonzero((own >= ENOUGH) & (steps < STILL_SURE * 1.001))
+    trusted = np.flatnonzero((own >= ENOUGH) & (steps <= 2 * least))
     if not len(trusted):
-        return SURE
-    wrong = shares[trusted].min()
-    grown = np.flatnonzero(shares[trusted[0] :] * PRECISION > wrong)
-    last = trusted[0] + (int(grown[0]) if len(grown) else len(steps) - trusted[0]) - 1
-    return float(max(SURE, steps[max(0, last)]))
+        return least
+    grown = np.append(shares[trusted[0] :] * PURE > shares[trusted].min(), True)
+    last = trusted[0] + int(grown.argmax()) - 1
+    return max(least, float(steps[max(0, last)]))
 
 
 def agreement(found: Evidence) -> float:

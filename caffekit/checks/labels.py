@@ -20,6 +20,7 @@ from caffekit.checks.subject import Finding, Subject
 LIMIT = 0.8
 # The rest must fit its labels this well, or edges cannot tell the classes apart and nothing is said by them.
 LEAST_AGREEMENT = 0.9
+LEAST_IMAGES = 100  # for a judge to learn from, unless it is asked for
 SAMPLE, BLOCK = 2000, 4096
 
 
@@ -70,7 +71,8 @@ def _by_edges(
 
     some = np.random.default_rng(0).permutation(len(use))[:SAMPLE]
     fits = _agreement(judge(some)[0], limit) >= LEAST_AGREEMENT
-    if not fits and subject.judge_by == "auto" and subject.judge is not None:
+    enough = len(use) >= LEAST_IMAGES and subject.judge is not None
+    if not fits and subject.judge_by == "auto" and enough:
         return None
     blocks = [judge(np.arange(at, min(at + BLOCK, len(use)))) for at in range(0, len(use), BLOCK)]
     ratio, likely = (np.concatenate(each) for each in zip(*blocks, strict=True))

@@ -77,6 +77,8 @@ def number_or_text(value: str | None) -> int | str | None:
 @click.option("--checks", type=Names(), metavar="A,B", help="Only these checks.")
 @click.option("--skip", type=Names(), metavar="A,B", help="All checks but these.")
 @click.option("--labels/--no-labels", default=None, help="Look for wrong labels.  [default: labels]")
+@click.option("--labels-by", type=click.Choice(["auto", "edges", "net"]), help="By what.  [default: auto]")
+@click.option("--features", type=IN, help="Features to judge labels by: .npz of extract, .npy, HDF5, LMDB.")
 @click.option("--list-only", "mode", flag_value="list", default=None, help="Write lists only.  [default]")
 @click.option("--copy", "mode", flag_value="copy", help="Also copy the kept images to OUT/images.")
 @click.option("--link", "mode", flag_value="link", help="Also hard-link them there.")

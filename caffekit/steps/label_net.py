@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,8 @@ Ints = NDArray[np.int64]
 FOLDS = 4
 SIDE = 32
 BATCH, JUDGED = 64, 256
-# Images that a net sees while it learns: so many times each, but within bounds, whatever the set's size.
-TIMES, LEAST, MOST = 12, 20_000, 60_000
+# Images that a net sees while it learns: so many times each, of a small set more often, of a large one less.
+TIMES, OFTEN, LEAST, MOST = 12, 50, 20_000, 60_000
 SHIFT = 3  # pixels
 MAPS = (16, 32, 64, 128)
 SECONDS = 3600.0
@@ -39,6 +40,7 @@ class Fold(NamedTuple):
     folder: str
     number: int
     classes: int
+    visits: int
     mirror: bool
     seed: int
 
@@ -64,8 +66,12 @@ def judge_by_nets(
             f"labels: {FOLDS} small nets learn from {len(codes)} thumbnails, each by looking at"
             f" {visits(len(codes))}{', mirrored too' if mirror else ''}, and judges those it did not see"
         )
-        work = [Fold(folder, number, classes, mirror, options.seed) for number in range(FOLDS)]
-        with joblib.parallel_config("loky", inner_max_num_threads=1):
+        work = [
+            Fold(folder, number, classes, visits(len(codes)), mirror, options.seed) for number in range(FOLDS)
+        ]
+        with joblib.parallel_config("loky", inner_max_num_threads=1), warnings.catch_warnings():
+            # A child that has learnt is larger than loky likes: it is replaced, and all is well.
+            warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
             parts = process_map(_judge, work, options.jobs, _failed, SECONDS)
             found = list(options.progress(parts, FOLDS, "labels"))
     return joined(found, [np.flatnonzero(of == number) for number in range(FOLDS)])
@@ -81,7 +87,7 @@ def _store(folder: Path, table: Table, use: Ints) -> None:
 
 def visits(count: int) -> int:
     """How many images, again and again, a net sees of a set of `count`."""
-    return int(np.clip(TIMES * count * (FOLDS - 1) // FOLDS, LEAST, MOST))
+    return min(MOST, max(TIMES * count * (FOLDS - 1) // FOLDS, min(LEAST, OFTEN * count)))
 
 
 def _failed(fold: Fold) -> Evidence:
@@ -114,7 +120,7 @@ class _Net:
         """Train, by class with the square root of its share: a large one must not outvote a small one."""
         import caffekit.pycaffe as caffe
 
-        self.solver = caffe.NesterovSolver(_solver(self.fold, visits(len(self.pictures)) // BATCH))
+        self.solver = caffe.NesterovSolver(_solver(self.fold))
         data, label = (self.solver.net.blobs[name].data for name in ("data", "label"))
         counts = np.bincount(codes[learn], minlength=self.fold.classes)
         weight = 1 / np.sqrt(counts[codes[learn]])
@@ -164,13 +170,18 @@ class _Net:
         return shifted
 
 
-def _solver(fold: Fold, iterations: int) -> Any:
+def _solver(fold: Fold) -> Any:
     from caffekit.formats.caffe_pb2 import SolverParameter
 
     param = SolverParameter(
-        base_lr=0.05, lr_policy="poly", power=1, max_iter=iterations, momentum=0.9, weight_decay=5e-4,
+        base_lr=0.05,
+        lr_policy="poly",
+        power=1,
+        max_iter=fold.visits // BATCH,
+        momentum=0.9,
+        weight_decay=5e-4,
         random_seed=fold.seed + fold.number,
-    )  # fmt: skip
+    )
     param.net_param.CopyFrom(_net(fold.classes, BATCH))
     return param
 
