@@ -47,6 +47,7 @@ OPTIONS = """
 | `dropout` | where the template has dropout |
 | `drop_path` | resnet, preact_resnet, mobilenet_v2, fractalnet: the probability that a path is left out for an image, by stock layers: DummyData of as many ones as the batch has images, Dropout, Scale on axis 0; in training only |
 | `loss`, `loss_options` | below |
+| `layers` | lr_mult, decay_mult and filler of single layers, by name or pattern, also of your own net: `{"fc*": {decay_mult: 2}, conv1: {lr_mult: 0}}` |
 
 BatchNorm is BatchNorm and Scale, with lr_mult 0 for the three blobs of statistics, in train_val and deploy alike.
 Weights learn at lr_mult 1, biases at 2 and without decay. In a block, `decay_mult` and `lr_mult` say otherwise

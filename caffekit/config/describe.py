@@ -94,6 +94,8 @@ def _one(kind: Any) -> str:
         return f"a list of {' or '.join(plural)}"
     if get_origin(kind) is tuple:
         return "two numbers such as [0.8, 1.2]"
+    if get_origin(kind) is dict and section_of(args[1]):
+        return "names with keys of their own, such as {fc6: {lr_mult: 10}}"
     if get_origin(kind) is dict:
         return "names with numbers, such as {accuracy: 0.95}"
     return _WORDS[kind][0]

@@ -180,6 +180,15 @@ LossName = Literal[
 ]  # fmt: skip
 
 
+class LayerSettings(Section):
+    lr_mult: float | None = Field(default=None, ge=0)
+    """Times the learning rates that the layer has; 0 freezes it."""
+    decay_mult: float | None = Field(default=None, ge=0)
+    """Times the decay that the layer has (L2, or L1 by solver.regularization_type)."""
+    filler: Literal["xavier", "msra"] | None = None
+    """weight_filler of the layer."""
+
+
 class NetSettings(Section):
     template: TemplateName | None = None
     """A template's name. Default without `prototxt`: lenet for grey images, cifar10_quick for colour."""
@@ -204,6 +213,8 @@ class NetSettings(Section):
     drop_path: float | None = Field(default=None, ge=0, lt=1)
     """Probability that a path is left out for an image, in nets of several paths; in resnets that of the last
     block, the ones before it grow towards it. None: as the template has it."""
+    layers: dict[str, LayerSettings] = {}
+    """lr_mult, decay_mult and filler of layers by name or pattern, such as {"fc*": {decay_mult: 2}}."""
     crop: int | None = Field(default=None, ge=1)
     """crop_size of the data layers, in pixels."""
     mirror: bool = False

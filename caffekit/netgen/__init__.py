@@ -11,6 +11,7 @@ from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import NetParameter, SolverParameter
 from caffekit.formats.prototxt import parse
 from caffekit.netgen.activations import ACTIVATIONS
+from caffekit.netgen.by_layer import adjusted
 from caffekit.netgen.catalogue import TEMPLATES
 from caffekit.netgen.choices import check_options
 from caffekit.netgen.finetune import Finetune, Row, finetuned, summary_lines
@@ -43,13 +44,15 @@ def generate(
     net_path: str = "train_val.prototxt",
     snapshot_prefix: str = "snapshot",
     mode: str = "CPU",
+    layers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     finetune: Finetune | None = None,
 ) -> Generated:
     """The files for `data`; `net` is a template's name, or the path of a train_val.prototxt to fill in.
 
     `solver` has Caffe's own names plus epochs, batch_size and test_batch_size; what is missing or None
-    is chosen. `net_path` and `snapshot_prefix` are written into the solver. Errors: UsageError for
-    unknown names, FormatError for a net that cannot be filled in or whose shapes do not fit.
+    is chosen. `net_path` and `snapshot_prefix` are written into the solver. `layers`: lr_mult, decay_mult
+    and filler by patterns of layers' names. Errors: UsageError for unknown names, FormatError for a net
+    that cannot be filled in or whose shapes do not fit.
     """
     plan = plan_solver(solver, data.train_images, data.test_images)
     if isinstance(net, Path):
@@ -60,6 +63,8 @@ def generate(
         deploy = deploy_text(net, data, options)
     rows: list[Row] = []
     shape = (data.channels, data.height, data.width)
+    if layers:
+        train_val = adjusted(train_val, layers)
     if finetune:
         train_val, deploy, rows = finetuned(train_val, deploy, finetune, shape)
         notes += summary_lines(rows, finetune)

@@ -54,6 +54,7 @@ def gen_prototxt(
         net_path=str(out / FILES[0]),
         snapshot_prefix=str(snapshot_prefix or out / settings.name),
         mode="CPU" if settings.train.gpu in ("auto", "none") else "GPU",
+        layers={name: one.model_dump() for name, one in settings.net.layers.items()},
         finetune=finetune_wishes(settings),
     )
     if not options.dry_run:
