@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from caffekit.checks import decide
+from caffekit.checks.changed import fitting_distance
 from caffekit.checks.measure import measure
 from caffekit.checks.subject import Subject
 from caffekit.checks.table import Table
-from caffekit.checks.variants import Variant, variant_thumb, view
+from caffekit.checks.variants import VARIANTS, Variant, aligned_thumb, variant_thumb, view
 
 from .test_checks import photo
 
@@ -31,6 +32,9 @@ CHANGES = {
     "cropped in a corner": ORIGINAL[0:144, 0:216],
     "framed": cv2.copyMakeBorder(ORIGINAL, 10, 10, 14, 14, cv2.BORDER_CONSTANT),
     "framed in white": cv2.copyMakeBorder(ORIGINAL, 6, 6, 9, 9, cv2.BORDER_CONSTANT, value=(255,) * 3),
+    "cropped to 0.6 of the area": ORIGINAL[36:160, 0:186],
+    "cropped in the middle": ORIGINAL[16:-16, 24:-24],
+    "turned by 10 degrees": turned(ORIGINAL, -10),
     "turned": turned(ORIGINAL, 5),
     "turned and cropped": turned(ORIGINAL, -5, 1.12),
 }
@@ -80,3 +84,25 @@ def test_a_turn_keeps_the_aspect(variant: Variant) -> None:
     same = variant_thumb(seen, 1.5, variant)
     expected = cv2.resize(seen[:, ::-1] if variant.mirror else seen, (32, 32), interpolation=cv2.INTER_AREA)
     assert np.abs(same.astype(int) - expected).max() <= 1
+
+
+def test_a_copy_is_moved_to_where_it_fits() -> None:
+    """A crop that lies between those that are tried."""
+    seen = view(cv2.cvtColor(ORIGINAL, cv2.COLOR_BGR2GRAY))
+    there = variant_thumb(seen, 1.5, Variant("cropped", 0.85, 0.02, -0.03)).astype(int)
+    near = Variant("cropped", 0.82, 0.04, -0.01)
+    before = np.abs(variant_thumb(seen, 1.5, near) - there).mean()
+    after = np.abs(aligned_thumb(seen, 1.5, near, there.astype(np.uint8)) - there).mean()
+    assert after < 0.3 * before
+    flat = np.full((32, 32), 9, np.uint8)  # nothing to align with
+    assert (aligned_thumb(seen, 1.5, near, flat) == variant_thumb(seen, 1.5, near)).all()
+
+
+def test_where_all_hashes_are_near_few_bits_are_asked_for(tmp_path: Path) -> None:
+    """The work is bounded: 300 images, and the copies of 20 benchmark images three bits away from all."""
+    cv2.imwrite(str(tmp_path / "a.png"), ORIGINAL)
+    row, bench = measure(str(tmp_path / "a.png")), measure(str(tmp_path / "a.png"), True)
+    bench.variants = np.full(len(VARIANTS), row.phash ^ 0b111, np.uint64)
+    table = Table.of([row] * 300, [bench] * 20)
+    assert fitting_distance(table, np.arange(300, 320), np.arange(300), 8) == 2
+    assert fitting_distance(table, np.arange(300, 302), np.arange(300), 8) == 8
