@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from caffekit.config.section import Section
 from caffekit.config.values import cross_problem
 
 ActivationName = Literal["relu", "leaky_relu", "prelu", "elu", "swish", "sigmoid", "tanh", "maxout"]
@@ -32,10 +33,8 @@ KEYS: dict[str, set[str]] = {
 NO_MAXOUT = ("residual", "preact", "separable", "inverted_residual")
 
 
-class BlockSettings(BaseModel):
+class BlockSettings(Section):
     """A block; keys that its type does not take are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     type: BlockType
     """What it is."""

@@ -99,8 +99,9 @@ def _near_key(path: Key, model: type[BaseModel]) -> str:
     """The nearest key of the same section, else the same key in another section."""
     section: type[BaseModel] = model
     for part in path[:-1]:
+        # a section, or a list of them
         inner = next((f for n, f in section.model_fields.items() if key_of(n, f) == part), None)
-        kinds = [inner.annotation, *get_args(inner.annotation)] if inner else []  # a section, or a list of them
+        kinds = [inner.annotation, *get_args(inner.annotation)] if inner else []
         section = next((found for found in map(section_of, kinds) if found), section)
     name = _OTHER_WORDS.get(str(path[-1]), str(path[-1]))
     known = [key_of(n, f) for n, f in section.model_fields.items()]
