@@ -210,7 +210,6 @@ def section(rounds: int = 3, seconds: float = 0) -> str:
         counts=" | ".join(f"{count:,}" for count in COUNTS),
         rules="|".join("---" for _ in COUNTS),
         photos=PHOTOS,
-        cores=len(os.sched_getaffinity(0)),
         **{key: "\n".join(rows) for key, rows in parts.items()},
     )
 

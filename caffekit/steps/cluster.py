@@ -105,6 +105,9 @@ def _drop(results: Any) -> None:
 
 def _batch(work: Callable[[T], R], items: Sequence[T], seconds: float) -> list[R]:
     """In a worker: an image that hangs ends it, and Dask's nanny starts another."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the workers share the cores
     results = []
     for item in items:
         watch = threading.Timer(seconds, os._exit, (1,))
