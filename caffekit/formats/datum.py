@@ -67,7 +67,13 @@ def image_record(image: NDArray[np.uint8], label: int) -> bytes:
 
 def encoded_datum(data: bytes, label: int) -> Any:
     """A Datum with an encoded image file; like convert_imageset's it does not repeat the shape."""
-    return Datum(data=data, label=label, encoded=True)
+    return Datum.FromString(encoded_record(data, label))
+
+
+def encoded_record(data: bytes, label: int) -> bytes:
+    """The bytes of a Datum with an encoded image file."""
+    tail = Datum(label=label, encoded=True).SerializeToString()
+    return b"".join((_DATA, varint(len(data)), data, tail))
 
 
 def record_planes(value: bytes | memoryview) -> NDArray[np.uint8] | None:

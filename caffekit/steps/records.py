@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from caffekit.errors import FormatError
-from caffekit.formats.datum import datum_array, encoded_datum, image_record, record_planes
+from caffekit.formats.datum import decode_planes, encoded_record, image_record, record_planes
 from caffekit.formats.image_header import sniff
 from caffekit.formats.image_list import ImageList, Item
 from caffekit.formats.images import BadImage, encode
@@ -133,7 +134,7 @@ def _taken_over(data: bytes, item: Item, contract: Preprocess, encoding: Encodin
     size = plain_jpeg(data, encoding.verify)
     if size is None:
         return None
-    return Made(item, encoded_datum(data, item.label).SerializeToString(), shape=(*size, 3))
+    return Made(item, encoded_record(data, item.label), shape=(*size, 3))
 
 
 def _encoded(data: bytes, image: NDArray[np.uint8], label: int, encoding: Encoding) -> tuple[bytes, Any]:
@@ -145,17 +146,16 @@ def _encoded(data: bytes, image: NDArray[np.uint8], label: int, encoding: Encodi
     found = sniff(data)
     kind = "png" if encoding.as_files and found == "png" else encoding.kind
     if found == SNIFFED[kind]:
-        same = encoded_datum(data, label)
-        seen = _seen(same)
+        seen = _seen(data)
         if seen is not None and np.array_equal(seen, image):
-            return same.SerializeToString(), image
-    datum = encoded_datum(encode(image, kind, encoding.quality), label)
-    return datum.SerializeToString(), image if kind == "png" else _seen(datum)
+            return encoded_record(data, label), image
+    made = encode(image, kind, encoding.quality)
+    return encoded_record(made, label), image if kind == "png" else _seen(made)
 
 
-def _seen(datum: Any) -> NDArray[Any] | None:
-    """What Caffe decodes, HWC; None where it cannot."""
+def _seen(data: bytes) -> NDArray[Any] | None:
+    """What Caffe decodes of a file, HWC; None where it cannot."""
     try:
-        return datum_array(datum).transpose(1, 2, 0)
+        return decode_planes(data, "", cv2.IMREAD_UNCHANGED).transpose(1, 2, 0)
     except FormatError:
         return None

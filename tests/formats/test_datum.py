@@ -11,6 +11,7 @@ from caffekit.formats.caffe_pb2 import Datum
 from caffekit.formats.datum import (
     datum_array,
     encoded_datum,
+    encoded_record,
     image_datum,
     image_record,
     parse_datum,
@@ -40,6 +41,12 @@ def test_records_as_protobuf_writes_them(shape: tuple[int, int, int], label: int
     assert image_record(image, label) == wire
     planes = record_planes(memoryview(wire))
     assert planes is not None and planes.shape == (shape[2], *shape[:2]) and planes.tobytes() == data
+
+
+@pytest.mark.parametrize(("size", "label"), [(0, 0), (127, 3), (300, -1), (70000, 1 << 20)])
+def test_encoded_records_as_protobuf_writes_them(size: int, label: int) -> None:
+    wire = Datum(data=b"x" * size, label=label, encoded=True).SerializeToString()
+    assert encoded_record(b"x" * size, label) == wire
 
 
 @pytest.mark.parametrize(
