@@ -1,6 +1,7 @@
 """Train one net on synthetic data in a process of its own; `scripts/bench` compares what this prints.
 
-train_one.py ENGINE NET SECONDS     ENGINE: caffe (real), caffekit, torch; prints one line of JSON
+train_one.py ENGINE NET SECONDS     ENGINE: caffe (real), caffekit, compiled (with
+                                     train.compile), torch; prints one line of JSON
 
 {"speed": images/s (the median of the iterations), "memory": MiB of peak memory above the bare import,
 "start": seconds from before the import to the end of the first iteration}
@@ -62,11 +63,12 @@ def main() -> None:
     start = time.monotonic()
     if kind == "torch":
         import torch as module
-    elif kind == "caffekit":
+    elif kind in ("caffekit", "compiled"):
         import caffekit.pycaffe as module
-        from caffekit.pycaffe.mode import set_spare_memory
+        from caffekit.pycaffe.mode import set_compile, set_spare_memory
 
         set_spare_memory(True)  # as `caffekit train` does
+        set_compile(kind == "compiled")
     else:
         import caffe as module
     bare = peak()

@@ -13,18 +13,23 @@ from typing import Any
 import nets
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHONS = {"caffe": str(ROOT / ".bvlc-caffe/python"), "caffekit": sys.executable, "torch": sys.executable}
+PYTHONS = {
+    "caffe": str(ROOT / ".bvlc-caffe/python"),
+    "caffekit": sys.executable,
+    "compiled": sys.executable,
+    "torch": sys.executable,
+}
 
 TEXT = """## Training on the CPU
 
 Forward, backward and update on synthetic data in float32, images/s. Real Caffe runs with OpenBLAS, on the same
-cores; PyTorch is the same net written by hand (`benchmarks/nets_in_torch.py`: nn.Module, autograd, torch.optim).
+cores; PyTorch is the same net written by hand (`benchmarks/nets_in_torch.py`: nn.Module, autograd, torch.optim); compiled is caffekit with `train.compile`.
 
-| net (batch) | caffekit | real Caffe | ratio | plain PyTorch | ratio |
-|---|---|---|---|---|---|
+| net (batch) | caffekit | real Caffe | ratio | plain PyTorch | ratio | compiled | ratio to real Caffe |
+|---|---|---|---|---|---|---|---|
 {speeds}
 
-Geometric mean against real Caffe: {mean:.2f}; against plain PyTorch: {torch_mean:.2f}.
+Geometric mean against real Caffe: {mean:.2f}, compiled {compiled_mean:.2f}; against plain PyTorch: {torch_mean:.2f}.
 
 ### Memory and start
 
@@ -60,10 +65,11 @@ def medians(net: str, rounds: int, seconds: float) -> dict[str, dict[str, float]
 
 def compare(net: str, batch: int, of: dict[str, dict[str, float]]) -> tuple[str, str]:
     """The lines of the two tables."""
-    ours, real, torch = (of[kind] for kind in ("caffekit", "caffe", "torch"))
+    ours, real, torch, compiled = (of[kind] for kind in ("caffekit", "caffe", "torch", "compiled"))
     speed = (
         f"| {net} ({batch}) | {ours['speed']:.4g} | {real['speed']:.4g} | {ours['speed'] / real['speed']:.2f}"
-        f" | {torch['speed']:.4g} | {ours['speed'] / torch['speed']:.2f} |"
+        f" | {torch['speed']:.4g} | {ours['speed'] / torch['speed']:.2f}"
+        f" | {compiled['speed']:.4g} | {compiled['speed'] / real['speed']:.2f} |"
     )
     memory = (
         f"| {net} ({batch}) | {ours['memory']:.0f} | {real['memory']:.0f}"
@@ -77,13 +83,15 @@ def section(rounds: int, seconds: float) -> str:
     """What `scripts/bench` writes into the page: medians over `rounds` in which all take turns."""
     figures = {net: medians(net, rounds, seconds) for net in nets.NETS}
     lines = [compare(net, batch, figures[net]) for net, batch in nets.NETS.items()]
-    ratios = {
-        kind: [of["caffekit"]["speed"] / of[kind]["speed"] for of in figures.values()] for kind in PYTHONS
-    }
+
+    def mean(kind: str, rival: str) -> float:
+        return statistics.geometric_mean(of[kind]["speed"] / of[rival]["speed"] for of in figures.values())
+
     return TEXT.format(
         speeds="\n".join(speed for speed, _ in lines),
-        mean=statistics.geometric_mean(ratios["caffe"]),
-        torch_mean=statistics.geometric_mean(ratios["torch"]),
+        mean=mean("caffekit", "caffe"),
+        compiled_mean=mean("compiled", "caffe"),
+        torch_mean=mean("caffekit", "torch"),
         memories="\n".join(memory for _, memory in lines),
         notes=(ROOT / "benchmarks/training.md").read_text(encoding="utf-8"),
     )
