@@ -79,17 +79,35 @@ class TripletLoss(ShippedLoss):
     """loss = mean max(0, margin + d(a, p) − d(a, n)) over triplets that are found in the batch."""
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
-        x, labels, margin = bottom[0].flatten(1).double(), bottom[1].flatten(), self.own["margin"]
-        squares = x.square().sum(1)
-        distance = squares.unsqueeze(1) + squares - 2 * (x @ x.t())
+        features, labels = bottom[0].flatten(1), bottom[1].flatten()
+        tops = _Triplets.apply(features, labels, self.own["margin"], MINING[self.own["mining"]])  # type: ignore[no-untyped-call]
+        return list(tops)[: len(self.layer_param.top)]
+
+
+class _Triplets(torch.autograd.Function):
+    """Loss and share; both (1)."""
+
+    @staticmethod
+    def forward(ctx: Any, features: torch.Tensor, labels: torch.Tensor, margin: float, mine: Any) -> Any:
+        x = features.double()  # squared distances are small differences of large numbers
+        squares = torch.linalg.vecdot(x, x)
+        distance = torch.addmm(squares.unsqueeze(1) + squares, x, x.t(), alpha=-2).clamp_(min=0)
         same = labels.unsqueeze(1) == labels
-        pairs = same & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
-        # Against rounding; but no clamp in the gradient, which flows from what was not clamped, too.
-        found = MINING[self.own["mining"]](distance.detach().clamp(min=0), pairs, ~same, margin)
-        weights, active, looked_at, count = found
-        loss = ((weights * distance).sum() + margin * active) / count.clamp(min=1)
-        tops = [loss, active / looked_at.clamp(min=1)]
-        return [top.reshape(1).to(bottom[0].dtype) for top in tops[: len(self.layer_param.top)]]
+        pairs = same.clone().fill_diagonal_(False)
+        weights, active, looked_at, count = mine(distance, pairs, ~same, margin)
+        count = count.clamp(min=1)
+        both = weights + weights.t()
+        ctx.save_for_backward(features, (both / count).to(features.dtype))
+        loss = (torch.vdot(weights.flatten(), distance.flatten()) + margin * active) / count
+        share = (active / looked_at.clamp(min=1)).reshape(1).to(features.dtype)
+        ctx.mark_non_differentiable(share)
+        return loss.reshape(1).to(features.dtype), share
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        x, both = ctx.saved_tensors
+        diff = torch.addmm(both.sum(1, keepdim=True) * x, both, x, alpha=-1)
+        return diff.mul_(2 * grads[0]), None, None, None
 
 
 def _semi_hard(
@@ -153,10 +171,26 @@ class Classifier(ShippedLoss):
         self.blobs[0].data[...] = random.uniform(-1, 1, (classes, width)) * np.sqrt(3 / width)
 
 
-def _unit(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of `x` at length 1, and their lengths."""
-    norm = (x.square().sum(1, keepdim=True) + TINY).sqrt()
-    return x / norm, norm
+class _Unit(torch.autograd.Function):
+    """The rows of a matrix at length 1; the gradient is what is at right angles to each of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> Any:
+        norm = (torch.linalg.vecdot(x, x) + TINY).sqrt_().unsqueeze(1)
+        unit = x / norm
+        ctx.save_for_backward(unit, norm)
+        return unit
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        unit, norm = ctx.saved_tensors
+        along = torch.linalg.vecdot(grads[0], unit).unsqueeze(1)
+        return torch.addcmul(grads[0], unit, along, value=-1).div_(norm)
+
+
+def _unit(x: torch.Tensor) -> torch.Tensor:
+    unit: torch.Tensor = _Unit.apply(x)  # type: ignore[no-untyped-call]
+    return unit
 
 
 class ASoftmax(Classifier):
@@ -170,7 +204,7 @@ class ASoftmax(Classifier):
         soft = max(own["lambda_min"], own["base"] * (1 + own["gamma"] * done) ** -own["power"])
         x, index = bottom[0].flatten(1), self.labels(bottom).unsqueeze(1)
         norm = (x.square().sum(1, keepdim=True) + TINY).sqrt()
-        scores = x @ _unit(params[0])[0].t()
+        scores = x @ _unit(params[0]).t()
         if self.phase == TRAIN:
             true = scores.gather(1, index)
             psi = angular(true / norm, int(own["margin"]))
@@ -191,7 +225,7 @@ class AMSoftmax(Classifier):
 
     def forward(self, bottom: list[torch.Tensor], params: list[torch.Tensor]) -> list[torch.Tensor]:
         scale, labels = self.own["scale"], self.labels(bottom)
-        scores = scale * (_unit(bottom[0].flatten(1))[0] @ _unit(params[0])[0].t())
+        scores = scale * (_unit(bottom[0].flatten(1)) @ _unit(params[0]).t())
         if self.phase == TRAIN:
             index = labels.unsqueeze(1)
             scores = scores.scatter_add(1, index, scores.new_full(index.shape, -scale * self.own["margin"]))
