@@ -91,7 +91,9 @@ def _shapes(net: Any, image: Shape) -> dict[str, list[Shape]]:
         batch, crop = layer.data_param.batch_size, layer.transform_param.crop_size
         inputs[layer.top[0]] = (batch, image[0], crop or image[1], crop or image[2])
         inputs |= {top: (batch,) for top in layer.top[1:]}
-    return {cost.name: cost.params for cost, _ in known_costs(net, inputs) if cost.params}
+    given = {layer.name for layer in net.layer if layer.blobs}  # their values stand in the net
+    costs = (cost for cost, _ in known_costs(net, inputs))
+    return {cost.name: cost.params for cost in costs if cost.params and cost.name not in given}
 
 
 def _check_names(wishes: Finetune, shapes: Mapping[str, list[Shape]]) -> None:

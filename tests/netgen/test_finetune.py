@@ -70,6 +70,12 @@ def test_a_bias_that_the_weights_have_is_taken() -> None:
         assert layers["conv1"].bias_term and not layers["res2a_branch2a"].bias_term
 
 
+def test_the_layer_for_std_is_no_part_of_the_plan() -> None:
+    data = fitting("lenet", factors=(0.1, 0.2, 0.3))
+    made = generate("lenet", data, finetune=Finetune(model_of("lenet", 9)))
+    assert [row.layer for row in made.plan] == ["conv1", "conv2", "ip1", "ip2_new"]
+
+
 def test_frozen_normalisation_keeps_its_statistics() -> None:
     made = tuned("resnet", freeze=("*2?_*",))
     layers = [one for one in parse(made.train_val, NetParameter(), "n").layer if one.type == "BatchNorm"]
