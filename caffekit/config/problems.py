@@ -38,6 +38,8 @@ def sentence(
     if error["type"] == "choice":
         words = error["ctx"]["words"]
         want = f"one of {', '.join(words)}"
+    elif error["type"] == "value_error":  # of our own value types: they know best
+        want = str(error["ctx"]["error"]).removeprefix("expected ")
     else:
         want = expected(annotation, metadata)
     return (
@@ -110,6 +112,8 @@ def _near_key(path: Key, model: type[BaseModel]) -> str:
         return f"; did you mean {name}?"
     if elsewhere:
         return "; did you mean " + " or ".join(dotted(key) for key in elsewhere[:2]) + "?"
+    if name.isdecimal():  # {gpu: 0,1} is a key gpu and a key 1
+        return "; a list is written in brackets, such as [0, 1]"
     hint = near(name.replace("-", "_"), known)
     if hint:
         return hint

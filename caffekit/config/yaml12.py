@@ -118,6 +118,9 @@ class _Reader:
     def mapping(self, node: yaml.MappingNode, key: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for name_node, value_node in node.value:
+            if fault := _key_fault(name_node):
+                self.layer.problems.append(f"{self.where(name_node)}: {dotted(key) or 'at the top'}: {fault}")
+                continue
             name = str(name_node.value)
             path = (*key, name)
             if name in out:
@@ -137,6 +140,15 @@ class _Reader:
         if node.tag not in (_STR, _PLAIN):
             self.layer.problems.append(f"{self.where(node)}: {dotted(key)}: not a {node.tag}: {shown(text)}")
         return scalar(text) if node.tag == _PLAIN else text
+
+
+def _key_fault(node: yaml.Node) -> str:
+    """What is wrong with a key, whatever it is called."""
+    if not isinstance(node, yaml.ScalarNode):
+        return "a key must be one word, not a list or mapping"
+    if node.value == "<<":
+        return "merge keys (<<) are not part of YAML 1.2: write the keys out, or use extends"
+    return ""
 
 
 def _syntax(error: yaml.YAMLError, text: str, name: str, place: str) -> str:

@@ -107,7 +107,7 @@ root: x
 3: data.benchmark[1]: expected a path, got 3; put it in quotes if it is meant as text
 5: clean.near_distanc: unknown key; did you mean near_distance?
 6: clean.labels: expected true or false, got 'yes'; did you mean true?
-7: clean.max_rejected: expected a whole number or a percentage such as 20%, got '200%'
+7: clean.max_rejected: expected a percentage above 0 and up to 100, got '200%'
 8: gen_lmdb.resize: expected WIDTHxHEIGHT in pixels, such as 32x32, got 32
 8: gen_lmdb.encode: expected one of raw, jpg, png, got 'jpeg'; did you mean jpg?
 10: solver.base_lrr: unknown key; did you mean base_lr?

@@ -65,6 +65,9 @@ def test_aliases_are_followed() -> None:
         ("a: &x\n  b: *x\n", "f.yaml:1: a.b: this alias contains itself"),
         ("a: !bang x\n", "f.yaml:1: a: not a !bang: 'x'"),
         ("a: !!int x\n", "f.yaml:1: a: not a tag:yaml.org,2002:int: 'x'"),
+        ("s:\n  <<: {k: 1}\n",
+         "f.yaml:2: s: merge keys (<<) are not part of YAML 1.2: write the keys out, or use extends"),
+        ("? [a, b]\n: 1\n", "f.yaml:1: at the top: a key must be one word, not a list or mapping"),
         ("a: 1\n---\nb: 1\n", "f.yaml:2: not valid YAML: but found another document"),
     ],
 )  # fmt: skip
