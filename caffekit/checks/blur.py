@@ -21,7 +21,7 @@ def blurry(subject: Subject) -> dict[int, Finding]:
     told = np.isfinite(values)
     if not told.any():
         return {}
-    limit = subject.limits.get("blurry", min(LIMIT, USUAL * float(np.median(values[told]))))
+    limit = subject.limit("blurry", min(LIMIT, USUAL * float(np.median(values[told]))))
     return {
         int(subject.readable[n]): Finding(
             float(values[n]), f"sharpness {values[n]:.3f}, expected {limit:.3f} or more"

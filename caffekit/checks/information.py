@@ -15,7 +15,7 @@ def low_information(subject: Subject) -> dict[int, Finding]:
     spread = subject.column("spread")
     if not len(spread):
         return {}
-    limit = subject.limits.get("low-information", min(LIMIT, USUAL * float(np.median(spread))))
+    limit = subject.limit("low-information", min(LIMIT, USUAL * float(np.median(spread))))
     return {
         int(subject.readable[n]): Finding(
             float(spread[n]), f"nearly one grey (deviation {spread[n]:.1f} levels)"

@@ -14,7 +14,7 @@ USUAL = 0.5  # … and at most this share of what is usual in the set: night pho
 def too_dark(subject: Subject) -> dict[int, Finding]:
     """99 % of the pixels are nearly black; score: the grey level they stay below."""
     values = subject.column("dark")
-    limit = subject.limits.get("too-dark", _usual(values))
+    limit = subject.limit("too-dark", _usual(values))
     return {
         int(subject.readable[n]): Finding(
             float(values[n]), f"99 % of the pixels are below grey level {values[n]:.0f}"
@@ -26,7 +26,7 @@ def too_dark(subject: Subject) -> dict[int, Finding]:
 def too_bright(subject: Subject) -> dict[int, Finding]:
     """99 % of the pixels are nearly white; score: the grey level they stay above."""
     values = subject.column("bright")
-    limit = subject.limits.get("too-bright", 255 - _usual(255 - values))
+    limit = subject.limit("too-bright", 255 - _usual(255 - values))
     return {
         int(subject.readable[n]): Finding(
             float(values[n]), f"99 % of the pixels are above grey level {values[n]:.0f}"

@@ -28,7 +28,7 @@ def odd_aspect(subject: Subject) -> dict[int, Finding]:
     if not len(width):
         return {}
     aspect = np.maximum(width, height) / np.minimum(width, height)
-    limit = subject.limits.get("odd-aspect", max(MAX_ASPECT, 2 * float(np.median(aspect))))
+    limit = subject.limit("odd-aspect", max(MAX_ASPECT, 2 * float(np.median(aspect))))
     return {
         int(subject.readable[n]): Finding(
             float(aspect[n]), f"{width[n]:g}x{height[n]:g}, expected at most 1:{limit:g}"

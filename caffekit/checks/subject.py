@@ -29,8 +29,8 @@ class Subject:
 
     rows: a row per image of the set, then per benchmark image. paths, labels, bench_paths: one entry per
     image. near_distance: bits of 64 in which the hashes of near duplicates may differ. min_size: pixels of
-    the shorter side. limits: thresholds of checks that take the place of those that adapt to the set.
-    pixels: see alike.same_pixels. out: images that a check has rejected so far.
+    the shorter side. limits: thresholds of checks that take the place of those that adapt to the set. used:
+    those that were used. pixels: see alike.same_pixels. out: images that a check has rejected so far.
     judge_by: auto, edges, net or features; judge: who judges labels where edges do not. judged: what came of
     it. notes: what checks learnt of the set, for the summary.
     """
@@ -44,6 +44,7 @@ class Subject:
     min_size: int = 32
     limits: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[bytes, bytes] = field(default_factory=dict)
+    used: dict[str, float] = field(default_factory=dict)
     out: set[int] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
     judge_by: str = "auto"
@@ -63,6 +64,11 @@ class Subject:
     def column(self, name: str) -> NDArray[np.float64]:
         """One measurement of every readable image, in the order of `readable`."""
         return np.asarray(self.rows.columns[name][self.readable], np.float64)
+
+    def limit(self, name: str, adapted: float) -> float:
+        """The threshold of a check: the one that is given, else `adapted` to the set. Kept in `used`."""
+        self.used[name] = float(self.limits.get(name, adapted))
+        return self.used[name]
 
     @cached_property
     def links(self) -> Links:

@@ -75,13 +75,13 @@ def aligned_thumb(seen: Gray, aspect: float, variant: Variant, thumb: Gray) -> G
     matrix = _matrix(aspect, variant).astype(np.float32)
     ends = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
-        _, found = cv2.findTransformECC(there, seen, matrix.copy(), cv2.MOTION_AFFINE, ends, None, 5)
+        _, found = cv2.findTransformECC(there, seen, matrix.copy(), cv2.MOTION_AFFINE, ends)
     except cv2.error:  # nothing in common: no such alignment
         found = matrix
     corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]], np.float32)
     if np.abs(corners @ (found - matrix).T).max() > FURTHEST * SIDE:
         found = matrix
-    return features.thumbnail(_warped(seen, found, variant.outside))
+    return features.thumbnail(_warped(seen, np.asarray(found, np.float64), variant.outside))
 
 
 def variant_hashes(seen: Gray, aspect: float) -> NDArray[np.uint64]:

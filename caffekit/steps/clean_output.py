@@ -46,9 +46,22 @@ def write_result(
         folder / "review.csv",
         as_csv(REVIEW, review_rows(subject, dict(zip(reasons, rows, strict=True)))),
     )
+    _write_scores(folder / "scores.csv", subject, reasons)
     write_text(folder / "groups.csv", as_csv(["path", "group"], _groups(subject, reasons)))
     write_clean_report(folder / "report.html", images.root, subject, reasons, report.summary)
     write_text(folder / "summary.json", dumps(report.summary, indent=2) + "\n")
+
+
+def _write_scores(path: Path, subject: Subject, reasons: Reasons) -> None:
+    """What was measured of every image with pixels, of kept ones, too: how near is each to a limit?"""
+    names = {"sharpness": "sharpness", "dark": "grey_99", "bright": "grey_1", "spread": "deviation"}
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "kept", "width", "height", *names.values()])
+        for i in subject.readable.tolist():
+            row = subject.rows.columns[i]
+            scores = [_number(float(row[name])) for name in names]
+            writer.writerow([subject.path(i), int(i not in reasons), row["width"], row["height"], *scores])
 
 
 def _groups(subject: Subject, reasons: Reasons) -> list[list[object]]:

@@ -185,6 +185,18 @@ def test_limits_can_be_given(digits: Path, tmp_path: Path) -> None:
         assert CliRunner().invoke(main, [*words, "--limit", wrong]).exit_code == 2
 
 
+def test_what_was_measured_is_told_of_kept_images_too(digits: Path, tmp_path: Path) -> None:
+    report = clean(digits, tmp_path / "out", CleanSettings(labels=False, limits={"too-dark": 30.0}))
+    with open(tmp_path / "out" / "scores.csv", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 301 and sum(row["kept"] == "1" for row in rows.values()) == report.summary["kept"]
+    row = rows["0/00.png"]
+    assert (row["width"], row["height"]) == ("32", "32") and row["sharpness"] == "nan"
+    assert float(row["grey_1"]) < float(row["grey_99"])
+    limits = report.summary["limits"]
+    assert limits["too-dark"] == 30 and limits["low-information"] < float(row["deviation"])
+
+
 def test_what_decoding_changes_is_counted(digits: Path, tmp_path: Path) -> None:
     report = clean(digits, tmp_path / "out", CleanSettings(labels=False))
     assert report.summary["traits"] == {"gray": report.summary["kept"]}
