@@ -166,6 +166,7 @@ def rows() -> Iterator[str]:
                 f" {of['precision']:.2f} | {of['recall']:.2f} | {of['ranking']:.2f} | {of['first']:.2f} |"
                 f" {of['seconds']:.0f} |"
             )
+            line = line.replace(" nan ", " – ")  # nothing was rejected
             print(line, flush=True)
             yield line
 

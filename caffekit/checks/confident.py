@@ -101,7 +101,7 @@ def limit(found: Evidence) -> float:
     The share of labels below a limit, over the share of random labels below it, is the share of wrong labels
     while there are only such. Where it grows with the limit, right labels have begun.
     """
-    rest = found.own >= EASY
+    rest = found.own >= LEAST_SURE
     least = EASY if rest.any() and (found.own > found.other)[rest].mean() >= WELL else SURE
     steps = np.geomspace(SURE, LEAST_SURE, 41)
     own, random = (np.searchsorted(np.sort(values), steps) for values in (found.own, found.random))
