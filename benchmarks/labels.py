@@ -26,6 +26,7 @@ TEXT = """## Suspect labels
 What `clean` says of labels that are known to be wrong. Rejected: as `suspect-label`. Ranking: the order of
 review.csv, by average precision (1: all wrong labels first, by chance the share of wrong ones), and the precision
 among as many of the first as labels are wrong. Flips are to a random other class; CIFAR-10N's labels are people's.
+The thresholds were chosen on these sets, but for MNIST's own errors: on others precision may be lower.
 
 | set | images | wrong | judged by | rejected | precision | recall | ranking | among the first | CPU s |
 |---|---|---|---|---|---|---|---|---|---|
