@@ -64,7 +64,8 @@ finetune: {weights: bvlc_reference_caffenet.caffemodel, replace: fc8, lr_mult: 1
 still (`freeze`: names or patterns, lr_mult 0; BatchNorm keeps its statistics) and which start afresh: those that are
 not in the weights, those of `replace`, and a classifier of other classes. What starts afresh learns `lr_mult` times
 as fast; where the weights have a layer of its name, it is called LAYER_NAME (of the run), so that Caffe does not
-look for it there. Any other difference of shapes is an error before training begins. `train` loads the weights.
+look for it there. Weights are worth nothing to a net that sees other numbers: `scale: 1` if they were trained on
+pixels less their mean, as most published ones; without it the LMDB's contract stands. Any other difference of shapes is an error before training begins. `train` loads the weights.
 """
 
 

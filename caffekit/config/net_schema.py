@@ -85,5 +85,8 @@ class FinetuneSettings(Section):
     """Layers that start afresh, as LAYER_NAME (of the run); classifiers of another shape do so unasked."""
     lr_mult: float = Field(default=10.0, ge=0)
     """How much faster than the others the layers that start afresh learn."""
+    scale: float | None = Field(default=None, gt=0)
+    """What the weights were trained on: (pixels less the mean) times this; 1 for most published models.
+    None: as the LMDB's contract has it, right for models that were trained on such an LMDB."""
     freeze: str | list[str] = []
     """Layers that stand still, by name or pattern such as conv*."""

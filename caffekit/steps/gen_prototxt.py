@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def gen_prototxt(
         raise DataError(f"no training LMDB at {train}", "make one with caffekit gen-lmdb, or give --train-db")
     test = Path(test_db) if test_db else work / "val_lmdb" if (work / "val_lmdb").exists() else None
     data, notes, warnings = read_data(train, test)
+    data, cautions = as_the_weights_want(data, settings)
+    warnings += cautions
     net, why = choose_net(settings, data)
     made = generate(
         net,
@@ -93,6 +96,18 @@ def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str
     )  # fmt: skip
     what = f"{images} training and {test_images} validation images of {channels}x{height}x{width}"
     return data, [what], warnings
+
+
+def as_the_weights_want(data: Data, settings: Settings) -> tuple[Data, list[str]]:
+    """The scale that finetune.weights were trained with, and a warning where that is anybody's guess."""
+    wanted = settings.finetune.scale
+    if settings.finetune.weights is None or (data.scale == (wanted or 1) and not data.factors):
+        return data, []
+    if wanted is not None:
+        return replace(data, scale=wanted, factors=()), []
+    seen = "divided by std per channel" if data.factors else f"times {data.scale:.4g}"
+    caution = f"the net sees pixels less the mean, {seen}: weights trained otherwise are of no use"
+    return data, [f"finetune: {caution} (finetune.scale: 1 for most published models)"]
 
 
 def choose_net(settings: Settings, data: Data) -> tuple[str | Path, list[str]]:

@@ -6,11 +6,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from caffekit.config import Settings, load_settings, shipped_folder
 from caffekit.errors import DataError, FormatError, UsageError
+from caffekit.formats.blobs import to_blob
 from caffekit.formats.prototxt import read_net, read_solver
+from caffekit.formats.weights import write_caffemodel
+from caffekit.graph import layer_costs
 from caffekit.netgen import TEMPLATES
 from caffekit.options import Options
 from caffekit.steps.gen_prototxt import gen_prototxt
@@ -195,6 +199,31 @@ def test_real_caffe_trains_what_is_cropped_and_mirrored(bvlc: Path, tmp_path: Pa
 
 
 ACTIVATIONS = ("relu", "leaky_relu", "prelu", "elu", "sigmoid", "tanh")
+
+
+def test_weights_want_the_scale_they_were_trained_with(dbs: Path) -> None:
+    gen_prototxt(dbs / "net", settings(dbs))
+    net = caffe_net(read_net(dbs / "net/deploy.prototxt"))
+    write_caffemodel(dbs / "old.caffemodel", net)
+    wish = f"finetune.weights={dbs / 'old.caffemodel'}"
+    report = gen_prototxt(dbs / "a", settings(dbs, wish))
+    assert "times 0.01562: weights trained otherwise are of no use" in report.warnings[0]
+    assert [row["action"] for row in report.summary["finetune"]] == ["loads"] * 4
+    report = gen_prototxt(dbs / "b", settings(dbs, wish, "finetune.scale=1"))
+    assert not report.warnings
+    transform = read_net(dbs / "b/train_val.prototxt").layer[0].transform_param
+    assert not transform.HasField("scale") and list(transform.mean_value) == [100]
+
+
+def caffe_net(net: Any) -> Any:
+    """`net` with blobs of zeros, as a caffemodel has them."""
+    for cost in layer_costs(net):
+        layer = next(layer for layer in net.layer if layer.name == cost.name)
+        for shape in cost.params:
+            to_blob(np.zeros(shape, np.float32), blob=layer.blobs.add())
+    return net
+
+
 SOLVERS = [
     ("lr_policy=fixed", "type=Nesterov"),
     ("lr_policy=exp", "type=AdaGrad"),
