@@ -25,13 +25,15 @@ _CLOSING = {"{": "}", "<": ">", "[": "]"}
 class Unknown(NamedTuple):
     """A field, or an enum's value, that BVLC's caffe.proto does not have (or has once, and it stands twice).
 
-    `layer` is the name of the layer around it, `forks` who is known to have it.
+    `layer` is the name of the layer around it, `forks` who is known to have it; `kept`: it is read
+    nevertheless, as that fork's.
     """
 
     line: int
     layer: str
     message: str
     forks: tuple[str, ...]
+    kept: bool = False
 
 
 def read_tolerant(path: Path, kind: str = "NetParameter") -> tuple[Any, list[Unknown]]:
@@ -47,7 +49,10 @@ def read_tolerant(path: Path, kind: str = "NetParameter") -> tuple[Any, list[Unk
     scans = [("", unknown)]
     scans += [(fork, _scan(text, file_descriptor(fork).message_types_by_name[kind])) for fork in forks()]
     fork, least = min(scans, key=lambda pair: len(pair[1].found))
-    return parse(_without(text, least.spans), message_class(kind, fork)(), str(path)), unknown.found
+    lost = {start for start, _ in least.spans}
+    starts = [start for start, _ in unknown.spans]
+    found = [one._replace(kept=start not in lost) for one, start in zip(unknown.found, starts, strict=True)]
+    return parse(_without(text, least.spans), message_class(kind, fork)(), str(path)), found
 
 
 def looks_like_solver(text: str) -> bool:

@@ -154,7 +154,7 @@ def image_size(subject: Subject) -> Iterator[Problem]:
 def test_transform(subject: Subject) -> Iterator[Problem]:
     """What only training should do."""
     for layer, where, nth in _data(subject):
-        if where == ["TEST"] and layer.transform_param.mirror and subject.is_trained():
+        if where == ["TEST"] and layer.transform_param.mirror:
             text = "mirror in phase TEST: Caffe mirrors there too, so that each test sees other images"
             yield Problem(text, "mirror: false", layer.name, nth=nth)
 
@@ -205,6 +205,8 @@ def _shown(value: Any) -> str:
         return f"'{value}'" if isinstance(value, str) else str(value)
     if isinstance(value, float):
         return f"{value:.6g}"
+    if not value:
+        return "missing"
     return f"[{', '.join(f'{each:g}' for each in value)}]"
 
 

@@ -12,9 +12,11 @@ def unknown_field(subject: Subject) -> Iterator[Problem]:
     """Fields and values that BVLC's caffe.proto does not have."""
     for key, found in (("", subject.unknown), ("?", subject.solver_unknown)):
         for one in found:
-            fix = "train with that fork, or leave it out" if one.forks else ""
+            ours = "the embedded engine, or " if one.kept else ""
+            fix = f"train with {ours}that fork, or leave it out" if one.forks else ""
+            severity = "note" if one.kept else ""
             text = one.message + (f"; a field of {' and '.join(one.forks)}" if one.forks else "")
-            yield Problem(text, fix, one.layer, key, line=one.line)
+            yield Problem(text, fix, one.layer, key, severity, line=one.line)
 
 
 def old_form(subject: Subject) -> Iterator[Problem]:

@@ -225,7 +225,8 @@ def no_loss(subject: Subject) -> Iterator[Problem]:
     layers = subject.net.layer
     if subject.solver is None or subject.is_trained() or not layers or subject.is_deploy():
         return
-    if not any(layer.type == "Python" for layer in layers):
+    known = {*SHAPE_RULES, *FROM_OUTSIDE} - {"Python"}
+    if all(layer.type in known for layer in layers):  # others may be losses
         yield Problem("no layer is a loss: the solver has nothing to make small", layer=layers[-1].name)
 
 
