@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +161,20 @@ def test_solvers(rule: str, edits: list[tuple[str, str]], severity: str, message
     for one in found:
         assert one["key"]
     check(found, "d" if rule == "test-coverage" else "", severity, message)
+
+
+def test_paths_are_held_against_the_disk_where_they_are_of_this_machine(tmp_path: Path) -> None:
+    def severities(prefix: str) -> list[str]:
+        found = findings(solver=f'{SOLVER} snapshot_prefix: "{prefix}"')
+        return [one["severity"] for one in found if one["rule"] == "snapshots"]
+
+    assert severities(f"{tmp_path}/net") == [] and severities("nowhere/net") == []
+    assert severities(f"{tmp_path}/nowhere/net") == ["error"]
+    assert severities("/home/somebody/else/net") == []
+    mean = NET.replace("{ scale", f'{{ mean_file: "{tmp_path}/mean" scale')
+    assert not [one for one in findings(mean) if one["rule"] == "mean-file"]
+    there = mean.replace("data_param {", f'data_param {{ source: "{tmp_path}"')
+    assert [one["layer"] for one in findings(there) if one["rule"] == "mean-file"] == ["d", "d"]
 
 
 def test_pooling_of_unknown_input_is_a_doubt() -> None:

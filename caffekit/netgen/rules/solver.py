@@ -121,8 +121,9 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
         yield Problem(text, f"snapshot: {max(1, solver.max_iter // 5)}", key="snapshot", severity="note")
     folder = Path(solver.snapshot_prefix)
     folder = folder if folder.is_dir() else folder.parent
-    if not subject.at_home or not solver.snapshot_prefix:
-        return
+    known = subject.at_home or (folder.is_absolute() and folder.parts[2:] and folder.parent.is_dir())
+    if not known or not solver.snapshot_prefix:
+        return  # written for another machine
     if not folder.is_dir():
         yield Problem(
             f"no folder {folder} for snapshot_prefix",
