@@ -64,7 +64,8 @@ def compare(bvlc: Path, tmp_path: Path, names: list[str]) -> None:
         for key in ("deploy", "parameters", "moved"):
             assert one[key] == other[key], name
         still = set(one["parameters"]) - set(one["moved"])
-        assert all("bn" in layer for layer in still), f"{name}: {still} learn nothing"
+        # statistics, and centers, move without a gradient
+        assert all("bn" in one or one == "center_loss" for one in still), f"{name}: {still} learn nothing"
         assert one["losses"] == pytest.approx(other["losses"], rel=1e-3), name
         assert one["test"] == pytest.approx(other["test"], rel=1e-2), name
 
