@@ -90,6 +90,7 @@ NET_CASES = [
     ("filler-type", [('"xavier"', '"xaviar"')], "conv", "error", "did you mean xavier?"),
     ("unknown-layer-type", [('"ReLU"', '"RELU"')], "relu", "error", "did you mean ReLU?"),
     ("unknown-layer-type", [('"ReLU"', '"ReLU6"')], "relu", "note", "a fork's"),
+    ("unknown-layer-type", [('"ReLU"', '"Axpy"')], "relu", "error", "a layer of SENet"),
     ("one-class", [("t: 5", "t: 1")], "fc", "error", "the loss is 0"),
     ("crop-size", [("{ scale", "{ crop_size: 9 scale")], "d", "error", "crop_size 9 of images that are 8x8"),
     ("mean-fields", [("{ scale", '{ mean_file: "m" mean_value: 1 scale')], "d", "error", "together"),

@@ -56,6 +56,21 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
 }
 
+_TYPES = {
+    "Faster R-CNN (rbgirshick/caffe-fast-rcnn)": "ROIPooling SmoothL1Loss Proposal PSROIPooling",
+    "SSD (weiliu89/caffe, branch ssd)": "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Permute"
+    " PriorBox SmoothL1Loss VideoData",
+    "SENet (hujie-frank/SENet)": "Axpy",
+    _DEEPLAB: "Interp SegAccuracy DenseCRF ImageSegData MatRead MatWrite",
+    "SegNet or PSPNet": "BN Upsample DenseImageData Interp",
+    _CTC: "CtcLoss CTCDecoder ContinuationIndicator Lstm Reverse Transpose WarpCTC",
+    "ShuffleNet (farmingyard/ShuffleNet)": "ShuffleChannel",
+    "CRF-RNN (torrvision/crfasrnn)": "MultiStageMeanfield",
+    "FlowNet (lmb-freiburg/flownet2)": "Correlation FlowWarp L1Loss Resample",
+    "ducha-aiki/caffenet-benchmark": "APL EltwiseAffine RReLU",
+    "HED (s9xie/hed)": "ImageLabelmapData",
+}
+
 
 def _table() -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
     for fork, messages in _FIELDS.items():
@@ -66,3 +81,8 @@ def _table() -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
 
 ELSEWHERE = dict(_table())
 """(message, field or value) → the forks that have it."""
+
+
+def forks_with_type(kind: str) -> list[str]:
+    """The forks that are known to have layers of type `kind`."""
+    return [fork for fork, types in _TYPES.items() if kind in types.split()]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from caffekit.config.problems import near
+from caffekit.formats.proto.elsewhere import forks_with_type
 from caffekit.graph.shapes import FROM_OUTSIDE, SHAPE_RULES
 from caffekit.netgen.rules.rule import CAFFE, Rule, names
 from caffekit.netgen.structure import phases
