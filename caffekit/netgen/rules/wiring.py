@@ -35,9 +35,9 @@ def unknown_layer_type(subject: Subject) -> Iterator[Problem]:
             text = f"BVLC has no type '{layer.type}': a fork's, which the embedded engine has too"
             yield Problem(text, "train with the embedded engine, or that fork", layer.name, severity="note")
         elif layer.type not in known:
-            yield Problem(
-                f"unknown layer type '{layer.type}'{near(layer.type, known, 0.7)}", layer=layer.name
-            )
+            forks = names(forks_with_type(layer.type))
+            more = f"; a layer of {forks}" if forks else near(layer.type, known, 0.7)
+            yield Problem(f"unknown layer type '{layer.type}'{more}", layer=layer.name)
 
 
 def unknown_bottom(subject: Subject) -> Iterator[Problem]:
