@@ -23,6 +23,7 @@ from caffekit.formats.image_list import ImageList, Item, read_source
 from caffekit.formats.images import BadImage
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess
+from caffekit.formats.prototxt import read_net
 from caffekit.options import Options
 from caffekit.report import Report, dumps
 
@@ -77,8 +78,20 @@ def evaluate(
         scores = list(scorer.scores(_batches(shown, scorer.input_shape[2:], labels)))
     if not scores:
         raise DataError(f"{source}: no images in it")
+    _refuse_features(model, scores[0].shape[1])
     result = measure(np.array(labels), np.concatenate(scores), settings.evaluate.top, model.classes, source)
     return _report(result, model, source, out, where)
+
+
+def _refuse_features(model: Model, count: int) -> None:
+    """DataError where the net gives no score for each class, as face nets, which are compared by features."""
+    if not model.classes or count == len(model.classes):
+        return
+    if not any(layer.type == "Softmax" for layer in read_net(model.net).layer):
+        raise DataError(
+            f"{model.net}: {count} numbers an image, not a score for each of {len(model.classes)} classes",
+            "features tell pairs apart, not classes; net.loss: softmax or center has scores",
+        )
 
 
 def _batches(images: Iterator[tuple[Image, int]], side: Sequence[int], labels: list[int]) -> Iterator[Image]:

@@ -18,7 +18,7 @@ from caffekit.formats.preprocess import Preprocess
 from caffekit.formats.weights import to_blob, write_caffemodel
 from caffekit.options import Options
 from caffekit.report import Report
-from caffekit.steps.evaluate import evaluate, measure
+from caffekit.steps.evaluate import Model, _refuse_features, evaluate, measure
 
 DEPLOY = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 2 dim: 2 } } }
@@ -118,3 +118,16 @@ def test_what_cannot_be_evaluated(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file: .*best.caffemodel"):
         score(run_dir, folder)
     assert not (run_dir / "evaluation.json").exists()
+
+
+def test_features_are_no_scores(tmp_path: Path) -> None:
+    """A face net gives features: their largest is no class."""
+    (tmp_path / "deploy.prototxt").write_text(
+        'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 1 dim: 4 dim: 4 } } }\n'
+        'layer { name: "f" type: "InnerProduct" bottom: "d" top: "f" inner_product_param { num_output: 9 } }'
+    )
+    contract = Preprocess(channels=1, color="gray", width=4, height=4)
+    model = Model(tmp_path / "deploy.prototxt", tmp_path / "w", contract, ["cat", "dog"])
+    with pytest.raises(DataError, match="9 numbers an image, not a score for each of 2 classes"):
+        _refuse_features(model, 9)
+    _refuse_features(model, 2)
