@@ -90,4 +90,23 @@ def explain(call: Call, code: str) -> Report:
     return step(code)
 
 
-COMMANDS: list[click.Command] = [gen_prototxt, lint, explain]
+@command
+@click.argument("source", type=PATH)
+@click.option("--root", type=PATH, help="What the list's paths are relative to.")
+@click.option("--gpu-memory", type=click.FloatRange(min=0.1), metavar="GB", help="Of the card to train on.")
+@click.option("--task", type=click.Choice(["classify", "verify"]), default="classify", show_default=True)
+@click.option("-o", "--out", type=PATH, help="Write the pipeline.yaml.  [default: print it]")
+def suggest(
+    call: Call, source: Path, root: Path | None, gpu_memory: float | None, task: str, out: Path | None
+) -> Report:
+    """Choose net, input size, batch and schedule for a set of images, each with its reason.
+
+    \b
+    caffekit suggest raw --gpu-memory 8 -o pipeline.yaml
+    """
+    from caffekit.steps.suggest import suggest as step
+
+    return step(source, gpu_memory, task, out, call.options, root=root)
+
+
+COMMANDS: list[click.Command] = [gen_prototxt, lint, explain, suggest]

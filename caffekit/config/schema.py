@@ -45,7 +45,7 @@ class CleanSettings(Section):
     labels: bool = True
     """Look for wrong labels."""
     labels_by: Literal["auto", "edges", "net"] = "auto"
-    """What to judge labels by: edges of thumbnails, or small nets trained on them; auto: nets where edges do not do."""
+    """What to judge labels by: edges of thumbnails, or small nets trained on them; auto: as the set needs."""
     features: Path | None = None
     """Judge labels by these features instead: .npz of `extract`, .npy, HDF5 or LMDB, a row per image."""
     max_rejected: CountOrPercent | None = None

@@ -60,7 +60,8 @@ def finetuned(train_val: str, deploy: str, wishes: Finetune, image: Shape) -> tu
     """
     net = parse(train_val, NetParameter(), "train_val.prototxt")
     shapes = _shapes(filter_net(net, TRAIN), image)
-    biased = {name: own[0][:1] for name, own in shapes.items() if _lacks_bias(own, wishes.model.get(name, []))}
+    model = wishes.model
+    biased = {name: own[0][:1] for name, own in shapes.items() if _lacks_bias(own, model.get(name, []))}
     shapes |= {name: [*shapes[name], bias] for name, bias in biased.items()}
     _check_names(wishes, shapes)
     fresh = {name: "not in the weights" for name in shapes if name not in wishes.model}

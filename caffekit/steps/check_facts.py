@@ -152,9 +152,10 @@ def deviation(chain: Chain) -> Iterator[Finding]:
     rules = chain.contract
     if rules is None:
         return
-    wanted = std_factors(rules.std) * rules.images if rules.std_layer else None
+    one = std_factors(rules.std) if rules.std_layer else None
     for path, net in ((chain.net, chain.train_net), (chain.deploy, chain.deploy_net)):
         layer = std_layer.find(net)
+        wanted = one and one * (rules.images if net is chain.train_net else _images(chain))
         if layer is None and wanted:
             text = f"{path}: the contract divides by std in a layer, but the net has none"
             yield finding("std", text, AGAIN)
@@ -168,6 +169,14 @@ def deviation(chain: Chain) -> Iterator[Finding]:
                 yield finding("std", text, AGAIN)
 
 
+def _images(chain: Chain) -> int:
+    """How many images of a record the deploy net takes: of pairs and triplets, one."""
+    layer = chain.deploy_net.layer[0] if chain.deploy_net.layer else None
+    shapes = layer.input_param.shape if layer is not None else []
+    channels = shapes[0].dim[1] if shapes and len(shapes[0].dim) == 4 else 0
+    return max(1, channels // chain.contract.channels) if chain.contract else 1
+
+
 def weights(chain: Chain) -> Iterator[Finding]:
     """The model fits the deploy net, layer by layer, and all of its values are finite."""
     if chain.model is None:
@@ -178,9 +187,13 @@ def weights(chain: Chain) -> Iterator[Finding]:
     fix = "evaluate and deploy with the nets that the model was trained with"
     for step in walk_shapes(chain.deploy_net):
         name, wanted = step.layer.name, [tuple(shape) for shape in step.params]
-        if wanted and name not in held:
+        if wanted and name not in held and not step.layer.blobs:
             yield finding("weights", f"{chain.weights}: nothing for layer {name} of {chain.deploy}", fix)
-        elif wanted and [_plain(shape) for shape in held[name]] != [_plain(shape) for shape in wanted]:
+        elif (
+            wanted
+            and name in held
+            and [_plain(shape) for shape in held[name]] != [_plain(shape) for shape in wanted]
+        ):
             text = f"{chain.weights}: {name} holds {held[name]}, {chain.deploy} takes {wanted}"
             yield finding("weights", text, fix)
     for text in non_finite(chain.weights) if chain.weights else []:

@@ -83,8 +83,10 @@ def compare(
     for engine in engines:
         tensors = entering(engine, list(heads.values()), folder)
         for path_name, tensor in zip(heads, tensors, strict=True):
-            reference = from_records if path_name in ("train", "test") else from_files
-            off = _difference(tensor, reference, unit)
+            # (Of pairs and triplets, the deploy net takes one image.)
+            taken = given.shape[1] if path_name in ("predict", "deploy") else len(unit)
+            reference = (from_records if path_name in ("train", "test") else from_files)[:, :taken]
+            off = _difference(tensor, reference, unit[:taken])
             largest = max(largest, off)
             if not off <= LEVELS:
                 text = f"{path_name} in the {engine.name} engine: {_words(tensor, reference, off)}"
@@ -163,15 +165,17 @@ def _heads(chain: Chain, rules: Preprocess, probes: list[Probe], folder: Path) -
         return {}
     net, blob = entry
     write_prototxt(folder / "entry.prototxt", net)
-    side = list(net.layer[0].input_param.shape[0].dim)[2:]
-    given = np.stack([center(_applied(rules, probe.read), side) for probe in probes])
-    planes = [center(probe.read.transpose(2, 0, 1), side) for probe in probes]
+    _, taken, *side = net.layer[0].input_param.shape[0].dim
+    given = np.stack([center(_applied(rules, probe.read), side)[:taken] for probe in probes])
+    planes = [center(probe.read.transpose(2, 0, 1), side)[:taken] for probe in probes]
     raw = np.stack(planes).transpose(0, 2, 3, 1)
     path = folder / "entry.prototxt"
     return {
         **heads,
         "predict": Head(path, blob, chain.weights, given),
-        "deploy": Head(path, blob, chain.weights, raw, True, rules.mean_values * rules.images, rules.scale),
+        "deploy": Head(
+            path, blob, chain.weights, raw, True, (rules.mean_values * rules.images)[:taken], rules.scale
+        ),
     }
 
 

@@ -16,7 +16,7 @@ FLOAT = 4  # bytes
 STATISTICS = {"BatchNorm"}
 """Types whose parameters are measured, not learned."""
 
-UNITS = ("", "k", "M", "G", "T")
+UNITS = ("", "k", "M", "G", "T", "P", "E")
 
 
 def net_summary(path: Path, phase: str | None = None, image: Shape | None = None) -> Report:
@@ -28,7 +28,7 @@ def net_summary(path: Path, phase: str | None = None, image: Shape | None = None
     if all(why for _, why in view.layers):
         raise UsageError(f"{path}: no shape is known", "give --image CHANNELSxHEIGHTxWIDTH of what it reads")
     batch = _batch(view)
-    totals = _totals(view, batch)
+    totals = totals_of(view, batch)
     layers = [_row(layer, cost, why) for layer, (cost, why) in zip(view.net.layer, view.layers, strict=True)]
     unknown = [f"{row['name']}: {row['unknown']}" for row in layers if row["unknown"]]
     summary = {"net": view.net.name, "phase": view.phase, "batch": batch, "layers": layers, "totals": totals}
@@ -58,7 +58,8 @@ def _batch(view: NetView) -> int:
     return shapes[0][0] if shapes else 0
 
 
-def _totals(view: NetView, batch: int) -> dict[str, Any]:
+def totals_of(view: NetView, batch: int) -> dict[str, Any]:
+    """Parameters, multiply-adds and bytes of a net whose batch has `batch` images."""
     costs = [cost for cost, _ in view.layers]
     parameters = sum(cost.parameters for cost in costs)
     statistics = sum(cost.parameters for cost in costs if cost.type in STATISTICS)

@@ -1,4 +1,4 @@
-"""RNN and LSTM, with and without all their bottoms and tops: the nets they are inside; losses without a name."""
+"""RNN and LSTM, with and without all their bottoms and tops: the nets inside; losses without a name."""
 
 import caffe
 
