@@ -43,7 +43,7 @@ import numpy as np
 from caffekit.checks.hamming import pairs_within
 random = np.random.default_rng(0)
 hashes = random.integers(0, 2**64, {count}, np.uint64)
-planted = hashes[:1000] ^ np.uint64(0b1010101011111)
+planted = hashes[:1000] ^ np.uint64(0b101010101111)
 hashes[-1000:] = planted
 start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = [p for i, j in pairs_within(hashes, 8) for p in zip(i.tolist(), j.tolist())]

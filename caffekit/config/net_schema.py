@@ -56,6 +56,10 @@ class NetSettings(Section):
     """The loss. None: as the template has it, mostly softmax."""
     loss_options: dict[str, int | float | str] = {}
     """What the loss can be told, such as {margin: 0.35, scale: 30} for am_softmax; docs/templates.md."""
+    class_weights: Literal["balanced"] | list[float] | None = None
+    """How much the classes count in softmax's loss: a number each, or balanced: all the same in sum."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """This share of each label goes to all classes alike, so that scores stay modest; 0.1 is usual."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout ratio where the template has dropout, mostly before the classifier. None: as it has it."""
     drop_path: float | None = Field(default=None, ge=0, lt=1)

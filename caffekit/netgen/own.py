@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from caffekit.errors import FormatError
 from caffekit.formats.caffe_pb2 import TEST, TRAIN
 from caffekit.formats.prototxt import read_net, read_text, to_text
 from caffekit.formats.prototxt_patch import patched
+from caffekit.graph.rules_python import is_shipped_loss, loss_options
 from caffekit.netgen.solver import Plan
 from caffekit.netgen.std_layer import insert
 from caffekit.netgen.structure import classifiers, data_layers, parameters, phases
@@ -94,7 +96,13 @@ def _fill_classifier(net: Any, path: Path, data: Data) -> list[str]:
         if given.num_output != data.classes:
             notes.append(f"{layer.name}: num_output {given.num_output} → {data.classes}")
             given.num_output = data.classes
-    if not any(True for _ in classifiers(net)):
+    margins = [layer for layer in net.layer if is_shipped_loss(layer) and "classes" in loss_options(layer)]
+    for layer in margins:
+        own = json.loads(layer.python_param.param_str)
+        if own["classes"] != data.classes:
+            notes.append(f"{layer.name}: classes {own['classes']} → {data.classes}")
+            layer.python_param.param_str = json.dumps({**own, "classes": data.classes})
+    if not margins and not any(True for _ in classifiers(net)):
         raise FormatError(
             f"{path}: no classifier found: no learned layer leads to a SoftmaxWithLoss",
             "end the net with an InnerProduct or Convolution and SoftmaxWithLoss",

@@ -16,8 +16,10 @@ from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path, std_factors
 from caffekit.formats.weights import read_caffemodel
 from caffekit.netgen import Data, Finetune, Generated, NetOptions, generate
+from caffekit.netgen.losses import write_infogain
 from caffekit.options import Options
 from caffekit.report import Report
+from caffekit.steps.class_weights import FILE, weigh_classes
 
 FILES = ("train_val.prototxt", "deploy.prototxt", "solver.prototxt")
 DEFAULT_OPTIONS = Options()
@@ -49,10 +51,11 @@ def gen_prototxt(
     data, cautions = as_the_weights_want(data, settings)
     warnings += cautions
     net, why = choose_net(settings, data)
+    chosen, infogain, told = weigh_classes(settings, net, data, net_options(settings), out)
     made = generate(
         net,
         data,
-        net_options(settings),
+        chosen,
         solver_wishes(settings),
         net_path=str(out / FILES[0]),
         snapshot_prefix=str(snapshot_prefix or out / settings.name),
@@ -63,7 +66,9 @@ def gen_prototxt(
     if not options.dry_run:
         for name, text in zip(FILES, made[:3], strict=True):
             write_text(out / name, text)
-    return _report(out, data, made, [*notes, *why, *made.notes], warnings, options.dry_run)
+        if infogain is not None:
+            write_infogain(out / FILE, infogain)
+    return _report(out, data, made, [*notes, *why, *told, *made.notes], warnings, options.dry_run)
 
 
 def read_data(train: Path, test: Path | None) -> tuple[Data, list[str], list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from caffekit.config import Settings, load_settings, shipped_folder
 from caffekit.errors import DataError, FormatError, UsageError
+from caffekit.formats.binaryproto import read_mean
 from caffekit.formats.blobs import to_blob
 from caffekit.formats.prototxt import read_net, read_solver
 from caffekit.formats.weights import write_caffemodel
@@ -107,6 +110,60 @@ def test_what_does_not_fit(dbs: Path, overrides: tuple[str, ...], message: str) 
     assert not (dbs / "net").exists()
 
 
+def test_class_weights_and_label_smoothing_become_a_matrix(dbs: Path) -> None:
+    """130 images of ten classes in turn: 13 each, so that balanced weights are all one."""
+    asked = ("net.class_weights=balanced", "net.label_smoothing=0.1")
+    report = gen_prototxt(dbs / "net", settings(dbs, *asked))
+    loss = next(
+        layer for layer in read_net(dbs / "net/train_val.prototxt").layer if layer.type == "InfogainLoss"
+    )
+    assert loss.infogain_loss_param.source == str(dbs / "net/infogain.binaryproto")
+    matrix = read_mean(dbs / "net/infogain.binaryproto")[0]
+    assert np.allclose(matrix, 0.9 * np.eye(10) + 0.01)
+    assert any("classes weigh 1 to 1, labels are smoothed by 0.1" in line for line in report.lines)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("net.class_weights=[1, 2]",), "expected 10 numbers above 0"),
+        (("net.class_weights=balanced", "net.loss=hinge"), "the loss is hinge"),
+        (("net.label_smoothing=0.1", "net.loss=a_softmax"), "the loss is a_softmax"),
+    ],
+)
+def test_weights_that_do_not_fit(dbs: Path, asked: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gen_prototxt(dbs / "net", settings(dbs, *asked))
+    assert not (dbs / "net").exists()
+
+
+def test_a_class_without_images_cannot_be_balanced(tmp_path: Path) -> None:
+    make_training_db(tmp_path / "t" / "train_lmdb", 5)
+    make_db(tmp_path / "t" / "val_lmdb", 20)
+    with pytest.raises(UsageError, match="has no image of class 5"):
+        gen_prototxt(tmp_path / "net", settings(tmp_path, "net.class_weights=balanced"))
+
+
+@pytest.mark.bvlc
+def test_both_engines_weigh_classes_alike(bvlc: Path, dbs: Path) -> None:
+    weights = ", ".join(str(1 + n) for n in range(10))
+    gen_prototxt(dbs / "net", settings(dbs, f"net.class_weights=[{weights}]", "net.label_smoothing=0.2"))
+    script = (
+        "caffe.set_random_seed(1); net = caffe.Net(sys.argv[1], caffe.TRAIN)\n"
+        "print(float(net.forward()['loss']))"
+    )
+    losses = []
+    for start in (
+        [str(bvlc), "-c", "import sys, caffe\n" + script],
+        [sys.executable, "-c", "import sys, caffekit.pycaffe as caffe\n" + script],
+    ):
+        done = subprocess.run(
+            [*start, dbs / "net/train_val.prototxt"], capture_output=True, text=True, check=True
+        )
+        losses.append(float(done.stdout.split()[-1]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_no_database(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no training LMDB at .*train_lmdb"):
         gen_prototxt(tmp_path / "net", settings(tmp_path))
@@ -161,6 +218,15 @@ def test_nets_that_cannot_be_filled_in(dbs: Path, change: tuple[str, str], messa
     with pytest.raises(FormatError, match=message):
         gen_prototxt(dbs / "net", own(dbs, OWN.replace(*change)))
     assert not (dbs / "net").exists()
+
+
+def test_a_net_of_ones_own_that_ends_in_a_shipped_loss(dbs: Path) -> None:
+    gen_prototxt(dbs / "mine", settings(dbs, "net.loss=a_softmax"))
+    text = (dbs / "mine/train_val.prototxt").read_text().replace('"classes": 10', '"classes": 7')
+    report = gen_prototxt(dbs / "net", own(dbs, text))
+    assert any("classes 7 → 10" in note for note in report.summary["notes"])
+    layer = next(layer for layer in read_net(dbs / "net/train_val.prototxt").layer if layer.type == "Python")
+    assert json.loads(layer.python_param.param_str)["classes"] == 10
 
 
 LOAD = """

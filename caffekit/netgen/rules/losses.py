@@ -11,6 +11,7 @@ import numpy as np
 from caffekit.errors import CaffekitError
 from caffekit.formats.binaryproto import read_blob
 from caffekit.formats.caffe_pb2 import LossParameter
+from caffekit.graph.rules_python import is_shipped_loss
 from caffekit.netgen.rules.rule import CAFFE, Rule, names
 from caffekit.netgen.subject import DATA_PARAMS, Problem, Subject
 from caffekit.netgen.view import LEARNED, View
@@ -81,13 +82,19 @@ def _matrix(loss: Any, values: Any, subject: Subject) -> Iterator[Problem]:
         yield Problem("H has negative or non-finite entries", layer=loss.name, severity="error")
     else:
         rows = values.sum(1)
-        diagonal = not (values - np.diag(np.diag(values))).any()
         empty = [int(i) for i in np.flatnonzero(rows == 0)]
         if empty:
             yield Problem(f"row {empty[0]} of H is 0: that class is never taught", layer=loss.name)
-        elif not diagonal and np.abs(rows - 1).max() > 0.01:
+        elif not _weighs(values) and np.abs(rows - 1).max() > 0.01:
             worst = int(np.abs(rows - 1).argmax())
             yield Problem(f"row {worst} of H sums to {rows[worst]:.3g}, not 1", layer=loss.name)
+
+
+def _weighs(matrix: Any) -> bool:
+    """Whether H is class weights, with or without smoothed labels: w_k times a diagonal and one value."""
+    shares = matrix / matrix.sum(1, keepdims=True)
+    others = shares[~np.eye(len(matrix), dtype=bool)]
+    return not others.size or bool(np.ptp(others) < 1e-6 and np.diag(shares).min() > others.max())
 
 
 def zero_count(subject: Subject) -> Iterator[Problem]:
@@ -99,7 +106,7 @@ def zero_count(subject: Subject) -> Iterator[Problem]:
             ignored = param.ignore_label
             text = f"it divides by the number of labels other than {ignored}, which can be 0 in a batch"
             yield Problem(text, "a larger batch_size, or normalization: BATCH_SIZE", layer.name)
-        elif layer.type == "Python" and any(layer.loss_weight):
+        elif layer.type == "Python" and any(layer.loss_weight) and not is_shipped_loss(layer):
             text = "a loss of your own: a count that it divides by (of a class, of pairs) can be 0 in a batch"
             yield Problem(text, "divide by max(1, count)", layer.name)
 
@@ -194,7 +201,7 @@ RULES = {
         "use Caffe 1.0, or a Softmax layer before it in older builds", f"{CAFFE} infogain_loss_layer.cpp"),
     "infogain-matrix": Rule(
         infogain_matrix, "warning",
-        "H is K x K with rows that sum to 1 (or a diagonal of class weights): other rows change the learning"
+        "H is K x K with rows that sum to 1 (or to class weights): other rows change the learning"
         " rate from class to class.",
         "divide each row of H by its sum", f"{CAFFE} infogain_loss_layer.cpp"),
     "label-first": Rule(
