@@ -108,23 +108,23 @@ def against(ours: Sequence[object], *real: Sequence[object]) -> list[float]:
 
 def comparisons(folder: Path) -> dict[str, tuple[int, Callable[[], list[float]]]]:
     """What is compared: how many images, and one turn of both."""
-    lists = {times: longer_list(folder, times) for times in (2, 4, 6)}
+    lists = {times: longer_list(folder, times) for times in (2, 4, 12)}
     raw, out = f"{folder / 'raw'}/", folder / "out"
     size = ["--resize_width", "256", "--resize_height", "256"]
     gen = ["gen-lmdb", "-q", "--no-shuffle", "--root", raw]
     call(*CAFFEKIT, "gen-lmdb", "-q", lists[4], "--root", raw, "-o", folder / "db", "--resize", "256x256")
-    encoded = [BVLC / "convert_imageset", "--encoded", "--encode_type", "jpg", raw, lists[6], out]
+    encoded = [BVLC / "convert_imageset", "--encoded", "--encode_type", "jpg", raw, lists[12], out]
     return {
         "gen-lmdb: JPEG → raw 256x256, with mean": (2 * IMAGES, lambda: against(
             [*gen, lists[2], "--resize", "256x256", "-o", out],
             [BVLC / "convert_imageset", *size, raw, lists[2], out],
             [BVLC / "compute_image_mean", out, f"{out}.mean"],
         )),
-        "gen-lmdb: files taken over, looked through": (6 * IMAGES, lambda: against(
-            [*gen, lists[6], "--encode", "jpg", "--no-mean", "-o", out], encoded
+        "gen-lmdb: files taken over, looked through": (12 * IMAGES, lambda: against(
+            [*gen, lists[12], "--encode", "jpg", "--no-mean", "-o", out], encoded
         )),
-        "gen-lmdb: files taken over (`--no-verify`)": (6 * IMAGES, lambda: against(
-            [*gen, lists[6], "--encode", "jpg", "--no-mean", "--no-verify", "-o", out], encoded
+        "gen-lmdb: files taken over (`--no-verify`)": (12 * IMAGES, lambda: against(
+            [*gen, lists[12], "--encode", "jpg", "--no-mean", "--no-verify", "-o", out], encoded
         )),
         "mean of an LMDB, raw 256x256": (4 * IMAGES, lambda: against(
             ["mean", "-q", folder / "db", "-o", out],

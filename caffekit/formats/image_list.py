@@ -55,6 +55,12 @@ class ImageList:
         below = Path(f"{self.root}/{item.path}")
         return self.root / item.path if item.path.startswith("/") and not below.exists() else below
 
+    def read(self, item: Item) -> bytes:
+        """The bytes of the file of `item`. OSError."""
+        place = f"{self.root}/{item.path}" if not item.path.startswith("/") else self.file(item)
+        with open(place, "rb", buffering=0) as file:
+            return file.read()
+
     def bare(self) -> ImageList:
         """What another process needs to find the files: the root alone, from wherever it runs."""
         return ImageList(Path(os.path.abspath(self.root)), [])

@@ -95,7 +95,7 @@ def make_record(images: ImageList, item: Item, contract: Preprocess, encoding: E
     """The Datum of one image, or the reason (a word of `clean`, or "missing") why it cannot be made."""
     flaws: list[str] = []
     try:
-        data = images.file(item).read_bytes()
+        data = images.read(item)
         if taken := _taken_over(data, item, contract, encoding):
             return taken
         image = contract.read_image(data, flaws.append)
