@@ -42,7 +42,17 @@ def write_clean_report(
             what = (CHECKS[name].__doc__ or "").split("\n")[0]
             pages = [cards[at : at + PER_PAGE] for at in range(0, len(cards), PER_PAGE)]
             cut = len(cards) == MOST < len(found)
-            sections.append({"name": name, "what": what, "count": len(found), "pages": pages, "cut": cut})
+            sections.append(
+                {
+                    "name": name,
+                    "what": what,
+                    "count": len(found),
+                    "pages": pages,
+                    "cut": cut,
+                    "file": "rejected.csv",
+                }
+            )
+    sections += _doubtful(root, subject, reasons)
     odd = [
         (subject.path(i), "; ".join(subject.rows.flaws(i)))
         for i in np.flatnonzero(subject.rows.columns["flaws"][: subject.count]).tolist()
@@ -78,15 +88,43 @@ def _cards(root: Path, subject: Subject, reasons: Reasons, name: str, found: lis
     return cards
 
 
+def _doubtful(root: Path, subject: Subject, reasons: Reasons) -> list[Card]:
+    """A section of the labels that are kept although something speaks against them, worst first."""
+    judged = subject.judged
+    if judged is None:
+        return []
+    which = [n for n in np.flatnonzero(judged.doubtful).tolist() if int(judged.indices[n]) not in reasons]
+    which.sort(key=lambda n: (float(judged.score[n]), n))
+    cards = []
+    for n in which[:MOST]:
+        detail = f"looks like {subject.class_name(int(judged.likely[n]))}"
+        finding = Finding(float(judged.score[n]), detail)
+        cards.append(_card(root, subject, reasons, [int(judged.indices[n])], finding))
+    if not cards:
+        return []
+    return [
+        {
+            "name": "doubtful-label",
+            "what": "Kept: labels to look at. Correct them in review.csv, then clean --apply review.csv.",
+            "count": len(which),
+            "pages": [cards[at : at + PER_PAGE] for at in range(0, len(cards), PER_PAGE)],
+            "cut": len(cards) < len(which),
+            "file": "review.csv",
+        }
+    ]
+
+
 def _benchmark(subject: Subject, index: int, name: str) -> list[int]:
     others = subject.links.of(index) if name == "benchmark-duplicate" else {}
     alike = {j: others[j] for j in others if j >= subject.count}
     return [max(alike, key=lambda j: (alike[j], -j))] if alike else []
 
 
-def _card(root: Path, subject: Subject, reasons: Reasons, members: list[int]) -> Card:
-    """A rejected image, and what it is a copy of: `members`, of which GROUP are shown."""
-    finding = reasons[members[0]][1]
+def _card(
+    root: Path, subject: Subject, reasons: Reasons, members: list[int], finding: Finding | None = None
+) -> Card:
+    """An image, what was found of it, and what it is a copy of: `members`, of which GROUP are shown."""
+    finding = finding or reasons[members[0]][1]
     return {
         "score": f"{finding.score:.0f}" if abs(finding.score) >= 100 else f"{finding.score:.4g}",
         "detail": finding.detail,

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from caffekit.config.schema import CleanSettings
 from caffekit.reports import clean as page_of
@@ -65,3 +66,19 @@ def test_a_browser_shows_it(report: Path, tmp_path: Path) -> None:
     assert done.returncode == 0
     pixels = cv2.imread(str(shot))
     assert pixels is not None and pixels.std() > 5
+
+
+def test_doubtful_labels_are_shown_though_they_are_kept(tmp_path: Path) -> None:
+    """Digits of which one in fifteen stands in another class's folder."""
+    digits = load_digits()
+    for i, (pixels, label) in enumerate(zip(digits.images[:450], digits.target[:450], strict=True)):
+        folder = tmp_path / "raw" / str((label + 1) % 10 if i % 15 == 0 else label)
+        folder.mkdir(parents=True, exist_ok=True)
+        big = cv2.resize((255 - 15 * pixels).astype(np.uint8), (32, 32), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{i}.png"), big)
+    clean(tmp_path / "raw", tmp_path / "out", CleanSettings(skip=["near-duplicate", "low-information"]))
+    page = (tmp_path / "out" / "report.html").read_text()
+    section = page[page.index('<section id="doubtful-label"') :].split("</section>")[0]
+    assert "looks like" in section and ", kept" in section and "--apply review.csv" in section
+    review = (tmp_path / "out" / "review.csv").read_text()
+    assert section.count("<li") <= review.count("looks like")
