@@ -56,6 +56,8 @@ class NetSettings(Section):
     """The loss. None: as the template has it, mostly softmax."""
     loss_options: dict[str, int | float | str] = {}
     """What the loss can be told, such as {margin: 0.35, scale: 30} for am_softmax; docs/templates.md."""
+    also: dict[Literal["center", "hinge", "triplet"], float] = {}
+    """Further losses beside `loss`, each with its loss_weight, such as {center: 0.003}."""
     class_weights: Literal["balanced"] | list[float] | None = None
     """How much the classes count in softmax's loss: a number each, or balanced: all the same in sum."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

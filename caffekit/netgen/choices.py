@@ -8,6 +8,7 @@ from caffekit.errors import UsageError
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.catalogue import POOLED, TEMPLATES, Template
 from caffekit.netgen.losses import LOSSES
+from caffekit.netgen.scope import OUTPUTS
 from caffekit.netgen.templates import Data, NetOptions, depth_of, template_of, title_of
 
 LOSS_OF = {2: "contrastive", 3: "triplet"}
@@ -30,6 +31,7 @@ def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
     _check_size(name, template, data, options)
     _check_records(name, template, data)
     _check_loss(name, template, options)
+    _check_further(options.loss or template.loss, template, options)
     if name == "blocks":
         _check_blocks(activation, options)
     elif options.drop_path and not template.drops_paths:
@@ -41,6 +43,17 @@ def check_options(name: str, data: Data, options: NetOptions) -> list[str]:
     dropout += f", drop-path {options.drop_path:g}" if options.drop_path else ""
     outputs = f"{data.classes} outputs" if template.classifier else "features to compare"
     return [f"{title_of(template, options)} with {activation}{dropout}, {outputs}"]
+
+
+def _check_further(loss: str, template: Template, options: NetOptions) -> None:
+    if not options.also:
+        return
+    if not template.classifier:
+        raise UsageError("net.also: the net compares, and has no features of one image alone", "leave it out")
+    if loss in options.also:
+        raise UsageError(f"net.also: net.loss is {loss}, too", "name it once")
+    if "hinge" in options.also and loss not in OUTPUTS:
+        raise UsageError(f"net.also: hinge: {loss} has no scores to judge", "leave hinge out")
 
 
 def _check_blocks(activation: str, options: NetOptions) -> None:
@@ -119,7 +132,7 @@ def _check_loss(name: str, template: Template, options: NetOptions) -> None:
             "net.loss_options.outputs: templates read one label an image",
             "use net.prototxt, whose second Data layer reads gen-lmdb's DB.labels.lmdb",
         )
-    if template.convolves and (loss != "softmax" or options.loss_options):
+    if template.convolves and (loss != "softmax" or options.loss_options or options.also):
         raise UsageError(
             f"net.loss: the scores of {name} come from a convolution, which only softmax takes as it is",
             "choose a template with an inner product at its end",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,26 +90,60 @@ def contrastive(head: Head, *, margin: float = 1, other: str = "") -> str:
 
 def triplet(head: Head, *, margin: float = 0.2, mining: str = "semi-hard") -> str:
     """Features of length 1, and of each class nearer to each other than to the rest by `margin`."""
+    return _triplet(head, "loss", {"margin": margin, "mining": mining})
+
+
+def _triplet(head: Head, name: str, options: dict[str, Any]) -> str:
     unit, share = f"{head.bottom}_unit", "within_margin"
-    options = {"margin": margin, "mining": mining}
     weights = f"loss_weight: {plain(head.weight)}", "loss_weight: 0"
     return (
         _unit_length(head.bottom, unit)
         + f"# {share}: the share of the triplets that are not apart yet; where it stays at 1 and the loss\n"
         + "# at `margin`, all features have become the same\n"
-        + _python("loss", "TripletLoss", (unit, head.label), ("loss", share), options, *weights)
+        + _python(name, "TripletLoss", (unit, head.label), (name, share), options, *weights)
     )
 
 
 def center(head: Head, *, alpha: float = 0.5, center_weight: float = 0.003) -> str:
     """Softmax, and features drawn to the centers of their classes, which move at their own rate, `alpha`."""
-    options = {"classes": head.classes, "alpha": alpha}
-    weight = f"loss_weight: {plain(center_weight * head.weight)}"
-    bottoms = head.bottom, head.label
-    return softmax(head) + (
-        "# the layer itself moves the centers, by alpha: the solver must not\n"
-        + _python("center_loss", "CenterLoss", bottoms, ("center_loss",), options, weight, FIXED)
+    return softmax(head) + _center(head, center_weight * head.weight, alpha)
+
+
+def _center(head: Head, weight: float, alpha: float = 0.5) -> str:
+    options, text = {"classes": head.classes, "alpha": alpha}, f"loss_weight: {plain(weight)}"
+    return "# the layer itself moves the centers, by alpha: the solver must not\n" + _python(
+        "center_loss", "CenterLoss", (head.bottom, head.label), ("center_loss",), options, text, FIXED
     )
+
+
+def further_text(loss: str, head: Head, weight: float) -> str:
+    """The layer of a further loss on the same features or scores, with its loss_weight.
+
+    UsageError: no such loss, or a weight that is not above 0.
+    """
+    if loss not in FURTHER:
+        raise UsageError(f"net.also: no {loss!r}{near(loss, FURTHER)}", f"there are: {', '.join(FURTHER)}")
+    if not weight > 0:
+        raise UsageError(f"net.also: the loss_weight of {loss} must be above 0, got {weight:g}")
+    return FURTHER[loss](head, weight)
+
+
+def _hinge_too(head: Head, weight: float) -> str:
+    body = f"loss_weight: {plain(weight)}"
+    return _layer("hinge_loss", "HingeLoss", (head.name, head.label), ["hinge_loss"], body)
+
+
+def _triplet_too(head: Head, weight: float) -> str:
+    options = {"margin": 0.2, "mining": "semi-hard"}
+    return _triplet(replace(head, weight=weight), "triplet_loss", options)
+
+
+FURTHER: dict[str, Callable[[Head, float], str]] = {
+    "center": _center,
+    "hinge": _hinge_too,
+    "triplet": _triplet_too,
+}
+"""Losses that can stand beside another one."""
 
 
 def a_softmax(

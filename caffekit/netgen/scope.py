@@ -54,6 +54,7 @@ class Scope:
     sharing: bool = False
     loss: str = "softmax"
     loss_options: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, float] = field(default_factory=dict)
     last: tuple[str, str] = ("", "")
     places: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +76,8 @@ class Scope:
     @property
     def makes_scores(self) -> bool:
         """Whether the net has a classifier that its loss does not bring."""
-        return not (self.loss_options or self.loss != "softmax") or (not self.train and self.loss in OUTPUTS)
+        brought = self.loss_options or self.also or self.loss != "softmax"
+        return not brought or (not self.train and self.loss in OUTPUTS)
 
     @property
     def outputs(self) -> int:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from caffekit.config.shipped import shipped_folder
 from caffekit.netgen.activations import ACTIVATIONS
 from caffekit.netgen.catalogue import BLOCKS, TEMPLATES, Template
-from caffekit.netgen.losses import Head, loss_text
+from caffekit.netgen.losses import Head, further_text, loss_text
 from caffekit.netgen.numbers import plain, quoted
 from caffekit.netgen.scope import OUTPUTS, Scope
 
@@ -60,6 +60,7 @@ class NetOptions:
     drop_path: float | None = None
     loss: str | None = None
     loss_options: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, float] = field(default_factory=dict)
     blocks: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -121,6 +122,7 @@ def _render(frame: str, name: str, data: Data, options: NetOptions, batch_size: 
     if net.train and template.classifier and not net.makes_scores:
         head = Head(net.last[1], data.classes, net.last[0], accuracy=data.test is not None)
         ending = loss_text(net.loss, head, **net.loss_options)
+        ending += "".join(further_text(loss, head, weight) for loss, weight in net.also.items())
     factors = data.factors if batch_size else data.factors[: data.channels // template.images]
     text = environment.get_template(f"parts/{frame}.prototxt").render(
         name=title_of(template, options),
@@ -165,6 +167,7 @@ def _scope(template: Template, data: Data, options: NetOptions, batch_size: int,
         entry=entry,
         loss=options.loss or template.loss,
         loss_options=options.loss_options,
+        also=options.also,
     )
 
 

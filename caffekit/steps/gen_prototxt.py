@@ -133,7 +133,7 @@ def net_options(settings: Settings) -> NetOptions:
     net = settings.net
     return NetOptions(
         net.activation, net.dropout, net.crop, net.mirror, net.depth, net.width, net.drop_path,
-        net.loss, net.loss_options,
+        net.loss, net.loss_options, {**net.also},
         tuple(block.model_dump() for block in net.blocks),
     )  # fmt: skip
 

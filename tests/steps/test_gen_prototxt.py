@@ -334,3 +334,41 @@ def test_every_shipped_config_generates(path: Path, tmp_path: Path) -> None:
     test = make_db(tmp_path / "v", 9, channels=channels)
     report = gen_prototxt(tmp_path / "net", s, train_db=db, test_db=test)
     assert report.exit_code == 0 and (tmp_path / "net/deploy.prototxt").exists()
+
+
+def test_several_losses_at_once(dbs: Path) -> None:
+    also = "net.also={center: 0.003, triplet: 0.1, hinge: 0.5}"
+    gen_prototxt(dbs / "net", settings(dbs, "net.template=lenet", also))
+    net = read_net(dbs / "net/train_val.prototxt")
+    losses = {layer.top[0]: list(layer.loss_weight) for layer in net.layer if "loss" in layer.top[0]}
+    assert {name: [round(w, 4) for w in weights] for name, weights in losses.items()} == {
+        "loss": [], "center_loss": [0.003], "triplet_loss": [0.1, 0], "hinge_loss": [0.5],
+    }  # fmt: skip
+    deploy = read_net(dbs / "net/deploy.prototxt")
+    assert deploy.layer[-1].type == "Softmax"
+    start = "import sys, caffekit.pycaffe as caffe\n"
+    script = (
+        "solver = caffe.get_solver(sys.argv[1]); solver.step(2)\n"
+        "print(float(solver.net.blobs['triplet_loss'].data.sum()))"
+    )
+    command = [sys.executable, "-c", start + script, dbs / "net/solver.prototxt"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1500:]
+    assert np.isfinite(float(done.stdout.split()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("net.template=lenet", "net.also={center: 0}"), "must be above 0"),
+        (("net.template=nin", "net.also={triplet: 1}"), "come from a convolution"),
+        (("net.template=lenet", "net.loss=center", "net.also={center: 1}"), "net.loss is center"),
+        (
+            ("net.template=lenet", "net.loss=a_softmax", "net.also={hinge: 1}"),
+            "a_softmax has no scores to judge",
+        ),
+    ],
+)
+def test_losses_that_do_not_go_together(dbs: Path, asked: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gen_prototxt(dbs / "net", settings(dbs, *asked))
