@@ -133,7 +133,7 @@ def net_options(settings: Settings) -> NetOptions:
     net = settings.net
     return NetOptions(
         net.activation, net.dropout, net.crop, net.mirror, net.depth, net.width, net.drop_path,
-        net.loss, net.loss_options, {**net.also},
+        net.loss, net.loss_options, {str(loss): weight for loss, weight in net.also.items()},
         tuple(block.model_dump() for block in net.blocks),
     )  # fmt: skip
 
