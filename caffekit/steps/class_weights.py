@@ -12,7 +12,7 @@ from caffekit.errors import UsageError
 from caffekit.formats.datum import parse_datum
 from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.netgen import TEMPLATES, Data, NetOptions
-from caffekit.netgen.losses import infogain_matrix
+from caffekit.netgen.infogain import infogain_matrix
 
 FILE = "infogain.binaryproto"
 

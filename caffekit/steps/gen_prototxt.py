@@ -16,7 +16,7 @@ from caffekit.formats.lmdb_store import LmdbReader
 from caffekit.formats.preprocess import Preprocess, class_names, preprocess_path, std_factors
 from caffekit.formats.weights import read_caffemodel
 from caffekit.netgen import Data, Finetune, Generated, NetOptions, generate
-from caffekit.netgen.losses import write_infogain
+from caffekit.netgen.infogain import write_infogain
 from caffekit.options import Options
 from caffekit.report import Report
 from caffekit.steps.class_weights import FILE, weigh_classes

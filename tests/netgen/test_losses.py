@@ -19,13 +19,12 @@ from caffekit.formats.caffe_pb2 import TEST, TRAIN, NetParameter
 from caffekit.formats.prototxt import parse, to_text
 from caffekit.graph import filter_net, infer_shapes
 from caffekit.graph.rules_python import OPTIONS
+from caffekit.netgen.infogain import infogain_matrix, write_infogain
 from caffekit.netgen.losses import (
     LOSSES,
     RANGES,
     Head,
-    infogain_matrix,
     loss_text,
-    write_infogain,
 )
 from tests.pycaffe import layer_case
 
