@@ -42,6 +42,9 @@ can reach of their decoding rate. The writing thread's own time per image bounds
 | workers | processor time, of decoding | wall time, of cores × decoding | the writing thread, ms per image | decoding, ms per image |
 |---|---|---|---|---|
 {scaling}
+
+Below 0.85: beside decoding (1.36 ms) an image takes 0.15 ms for copying and writing its pages, 0.05 to 0.1 for the
+mean's sums and 0.06 for its record, and 1,500 images are done in two seconds, of which the start takes half a one.
 """
 
 
