@@ -221,27 +221,25 @@ def test_before_training_the_nets_that_would_be_made_are_looked_at(trained: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pairs_beside_a_validation_set_of_single_images(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pairs(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of pairs, and the training LMDB of them; no real Caffe."""
     monkeypatch.setattr(module, "find_engine", only_embedded)
-    (tmp_path / "p.txt").write_text("".join(f"cat/{i}.png dog/{i}.png\n" for i in range(4)))
-    pairs = GenLmdbSettings(resize=Size(32, 32), pairs=tmp_path / "p.txt")
-    gen_lmdb(trained / "raw", tmp_path / "t/train_lmdb", pairs)
+    path = tmp_path / "p.txt"
+    path.write_text("".join(f"cat/{i}.png dog/{i}.png\n" for i in range(4)))
+    gen_lmdb(trained / "raw", tmp_path / "t/train_lmdb", GenLmdbSettings(resize=Size(32, 32), pairs=path))
+    return path
+
+
+def test_pairs_beside_a_validation_set_of_single_images(trained: Path, tmp_path: Path, pairs: Path) -> None:
     gen_lmdb(trained / "raw", tmp_path / "t/val_lmdb", GenLmdbSettings(resize=Size(32, 32)))
     found = findings(check(settings(tmp_path, "net.template=siamese"), QUIET))
     assert "val_lmdb: records are 3x32x32, but" in found["database"] and "says 6x32x32" in found["database"]
 
 
-def test_pairs_are_followed_through_a_siamese_net(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_are_followed_through_a_siamese_net(trained: Path, tmp_path: Path, pairs: Path) -> None:
     """Training sees both images of a record, deployment one: each as the contract says."""
-    monkeypatch.setattr(module, "find_engine", only_embedded)
-    (tmp_path / "p.txt").write_text("".join(f"cat/{i}.png dog/{i}.png\n" for i in range(4)))
-    pairs = GenLmdbSettings(resize=Size(32, 32), pairs=tmp_path / "p.txt")
-    gen_lmdb(trained / "raw", tmp_path / "t/train_lmdb", pairs)
-    follow = GenLmdbSettings(preprocess=tmp_path / "t/train_lmdb.preprocess.yaml", pairs=tmp_path / "p.txt")
+    follow = GenLmdbSettings(preprocess=tmp_path / "t/train_lmdb.preprocess.yaml", pairs=pairs)
     gen_lmdb(trained / "raw", tmp_path / "t/val_lmdb", follow)
     report = check(settings(tmp_path, "net.template=siamese"), QUIET)
     assert set(findings(report)) <= {"lint parameters-for-images"}
